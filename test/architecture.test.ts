@@ -235,6 +235,7 @@ const WALL_CLOCK: Record<string, string> = {
   'src/app/process-state.ts': 'certificates have dates',
   'src/cli/check/acme-findings.ts': 'writes a wall time that it was given',
   'src/cli/check/check.ts': 'certificates have dates',
+  'src/cli/client/lint-client.ts': 'certificates have dates',
   'src/cli/init/init-run.ts': 'certificates have dates',
   'src/cli/check/account-findings.ts': 'the end of an account is a date',
   'src/cli/serve/terminal-log.ts': 'the time of a log line',

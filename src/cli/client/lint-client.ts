@@ -39,7 +39,7 @@ export async function lintClient(path: string, options: LintClientOptions): Prom
   const material = await read(path, kind, options.file);
   const { sources, exists } = material;
   const versions = { ...material.versions, ...given };
-  const found = lintFiles(sources, { edges, upstreamHosts, versions, exists });
+  const found = lintFiles(sources, { edges, upstreamHosts, versions, exists, now: Date.now() });
   const findings = [...material.findings, ...found].sort((a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)));
   const notes = [...material.notes];
   if (edges.length === 0)

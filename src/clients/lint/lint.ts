@@ -25,6 +25,8 @@ export interface LintOptions {
   /** Hosts of the upstreams behind the edge. */
   upstreamHosts: readonly string[];
   versions: Versions;
+  /** Milliseconds since 1970. */
+  now: number;
   /** Whether a file is there; undefined if that was not looked at. */
   exists: (path: string) => boolean | undefined;
 }

@@ -67,6 +67,8 @@ export interface LintContext {
   upstreamHosts: readonly string[];
   versions: Versions;
   files: readonly ParsedFile[];
+  /** Milliseconds since 1970, for certificates. */
+  now: number;
   /** Whether a file is in the tree; undefined if that was not looked at. */
   exists: (path: string) => boolean | undefined;
 }

@@ -10,7 +10,7 @@ import {
   registryOfImage,
 } from '../../../src/clients/lint/registry-name.ts';
 
-const SITE: LintOptions = { edges: [], upstreamHosts: [], versions: {}, exists: () => undefined };
+const SITE: LintOptions = { edges: [], upstreamHosts: [], versions: {}, exists: () => undefined, now: 0 };
 const HOSTS = '/etc/containerd/certs.d/docker.io/hosts.toml';
 
 function rulesOf(source: SourceFile, options: Partial<LintOptions> = {}): string[] {

@@ -13,7 +13,13 @@ async function findingsOf(rule: string, side: 'bad' | 'good'): Promise<Finding[]
   const options = join(FIXTURES, rule, 'options.json');
   const { versions = {} } = existsSync(options) ? JSON.parse(readFileSync(options, 'utf8')) : {};
   const { sources, findings, exists } = await walkTree(join(FIXTURES, rule, side));
-  const site = { edges: ['cr.example.io'], upstreamHosts: ['harbor.lan'], versions, exists };
+  const site = {
+    edges: ['cr.example.io'],
+    upstreamHosts: ['harbor.lan'],
+    versions,
+    exists,
+    now: Date.parse('2026-11-30'),
+  };
   return [...findings, ...lintFiles(sources, site)];
 }
 

@@ -1,6 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { quoted } from '../registry-name.ts';
 import type { LintContext, ParsedFile, Rule } from '../rule.ts';
-import { containersImage, moby28 } from './sources.ts';
+import { containersImage, go, moby28 } from './sources.ts';
 
 const LOAD = 'registry/registry.go, loadTLSConfig';
 const SETUP = 'pkg/tlsclientconfig/tlsclientconfig.go, SetupCertificates';
@@ -94,6 +95,21 @@ export const CERTIFICATE_RULES: Rule[] = [
   },
   {
     ...COMMON,
+    name: 'certs-ca-expired',
+    effect: 'ca',
+    key: '*.crt',
+    happens: 'A certificate in this file has expired. A CA that has expired vouches for nothing, so that pulls fail.',
+    remedy: 'Put the new CA into the file, and remove the old one.',
+    source: go('src/crypto/x509/verify.go, isValid'),
+    find: (file, { now }) => {
+      if (!nameOf(file.path).endsWith('.crt')) return [];
+      return certificatesOf(file.text)
+        .filter(({ ends }) => ends < now)
+        .map(({ line }) => ({ line }));
+    },
+  },
+  {
+    ...COMMON,
     name: 'certs-port-443',
     effect: 'ca',
     key: 'folder',
@@ -111,3 +127,17 @@ export const CERTIFICATE_RULES: Rule[] = [
     },
   },
 ];
+
+/** The last moment of each certificate in PEM, and where it begins. What is no certificate is left out. */
+function certificatesOf(text: string): { line: number; ends: number }[] {
+  return [...text.matchAll(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g)].flatMap(
+    ({ 0: pem, index }) => {
+      try {
+        const ends = Date.parse(new X509Certificate(pem).validTo);
+        return [{ line: text.slice(0, index).split('\n').length, ends }];
+      } catch {
+        return [];
+      }
+    },
+  );
+}

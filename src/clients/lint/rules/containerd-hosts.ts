@@ -275,11 +275,14 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     happens: 'A ca at the top of the file is for the server only. containerd does not use it for this host.',
     remedy: 'Write ca = … below the [host] header too.',
     source: containerd24(`${HOSTS}, parseHostsFile`),
-    find: (file) => {
-      const { root, hosts } = hostsFile(file);
+    find: (file, context) => {
+      const { root, hosts, server } = hostsFile(file);
       if (!entryAt(root, 'ca')) return [];
+      // Another registry may have a certificate that every node trusts.
+      const own = server === undefined ? undefined : hostOf(server);
       return hosts
         .filter(({ url, table }) => !/^http:/i.test(url) && !entryAt(table, 'ca') && !entryAt(table, 'skip_verify'))
+        .filter(({ url }) => hostOf(url) === own || isEdge(hostOf(url), context))
         .map(hit);
     },
   },

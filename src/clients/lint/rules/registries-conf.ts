@@ -45,6 +45,14 @@ function isEdgeMirror(mirror: Located, context: Parameters<Rule['find']>[1]): bo
   return isEdge(hostOf(textAt(mirror, 'location') ?? ''), context);
 }
 
+/** Hosts for which an auth.json has credentials. Docker Hub has two names there. */
+function loginsOf(file: ParsedFile): string[] {
+  const names = ['auths', 'credHelpers'].flatMap((key) =>
+    entriesAt(file.documents[0], key).map(([name]) => hostOf(name)),
+  );
+  return names.flatMap((name) => (name === 'index.docker.io' ? [name, 'docker.io'] : [name]));
+}
+
 /** Where pulls go by registries.conf: past the edge, or in clear text. */
 export const REGISTRIES_CONF_RULES: Rule[] = [
   {
@@ -179,6 +187,25 @@ export const REGISTRIES_CONF_RULES: Rule[] = [
     remedy: 'Rename the file so that it ends in .conf.',
     source: containersImage(MANUAL),
     find: (file) => (/\.conf\.d\//.test(file.path) && !file.path.endsWith('.conf') ? [{ line: 1 }] : []),
+  },
+  {
+    ...COMMON,
+    name: 'registries-mirror-login',
+    effect: 'credentials',
+    key: 'registry.mirror',
+    happens:
+      'A mirror gets only credentials that are written for its own name. There are some for the registry, and none for this mirror.',
+    remedy: 'Run podman login MIRROR. A password of the command line or of a Pod is not sent to a mirror either.',
+    source: containersImage('docker/docker_image_src.go, newPullClient'),
+    find: (file, { files }) => {
+      const logins = files.filter(({ kind }) => kind === 'containers-auth' || kind === 'docker-auth').flatMap(loginsOf);
+      return registries(file)
+        .filter(({ name }) => logins.includes(hostOf(name)))
+        .flatMap(({ mirrors }) =>
+          mirrors.filter((mirror) => !logins.includes(hostOf(textAt(mirror, 'location') ?? ''))),
+        )
+        .map(mirrorHit);
+    },
   },
   {
     ...COMMON,

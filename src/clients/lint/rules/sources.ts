@@ -35,6 +35,7 @@ export const k3s = repository('k3s', 'k3s-io/k3s', 'main');
 export const k3sDocs = repository('documentation of k3s', 'k3s-io/docs', 'main');
 export const microk8s = repository('microk8s', 'canonical/microk8s', 'master');
 export const crio = repository('CRI-O 1.37', 'cri-o/cri-o', 'main');
+export const go = repository('Go 1.26, in which these programs are written', 'golang/go', 'go1.26.8');
 export const kubernetes = repository('Kubernetes', 'kubernetes/kubernetes', 'master');
 export const kubelet = repository('Kubernetes 1.37, k8s.io/kubelet', 'kubernetes/kubelet', 'v0.37.2');
 
