@@ -16,13 +16,14 @@ export class Docker implements ContainerClient {
   #host = '';
   #user: ClientUser | undefined;
 
-  constructor(owner: Owner) {
+  /** @param etc a folder that dockerd has in place of /etc */
+  constructor(owner: Owner, etc = '/etc') {
     this.#folder = temporaryFolder(owner);
     this.#daemon = new Program(owner, {
       // In a mount namespace of its own: what it mounts is gone with it, however it ends.
       command: tool('unshare'),
       args: [
-        ...['--mount', tool('dockerd')],
+        ...['--mount', 'sh', '-c', 'mount --bind "$0" /etc && exec "$@"', etc, tool('dockerd')],
         ...['--host', this.address, '--pidfile', join(this.#folder, 'pid')],
         ...['--data-root', join(this.#folder, 'root'), '--exec-root', join(this.#folder, 'exec')],
         ...['--storage-driver=vfs', '--bridge=none', '--iptables=false', '--ip6tables=false'],

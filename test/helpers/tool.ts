@@ -12,11 +12,20 @@ const folders = [
   ...['/usr/local/sbin', '/usr/sbin', '/sbin'],
   ...Object.entries(BUILT).map(([name, version]) => join(cache, `${name}-${version}`)),
 ];
+/** What bin/real-parts builds although the machine may have another version of it. */
+export const BUILT_APART = { containerd: 'v2.4.2', buildkitd: 'v0.34.2', decoders: 'v1' };
+
 const needRoot = new Set(['podman', 'containerd', 'dockerd']);
 
 /** Full path of a real program, or undefined where it is missing. */
 export function findTool(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** Full path of a program that was built beside the one that is installed, or undefined. */
+export function findBuiltTool(name: keyof typeof BUILT_APART): string | undefined {
+  const path = join(cache, `${name}-${BUILT_APART[name]}`, name);
+  return isExecutable(path) ? path : undefined;
 }
 
 /** Full path of a program that must be there. */

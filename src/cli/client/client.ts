@@ -55,6 +55,10 @@ export function registerClient(program: Command): void {
     .option('--kind <kind>', 'with --lint and one file: what it is, such as docker-auth')
     .option('--file <name>', 'with --lint -: the name that the file has on a node, such as /etc/docker/daemon.json')
     .option(
+      '--image <image>',
+      'image with sh for the DaemonSet of kubernetes (default: docker.io/library/busybox:1.37)',
+    )
+    .option(
       '--output <folder>',
       'write the files below this folder; shared files that are there are merged and kept as a backup',
     )

@@ -103,7 +103,7 @@ async function write({ path, mode, text, present, done }: Planned): Promise<Writ
     const old = present === undefined ? undefined : await stat(path);
     if (old && done === 'merged') {
       if (old.uid !== process.geteuid?.() || old.gid !== process.getegid?.()) await chown(temporary, old.uid, old.gid);
-      await chmod(temporary, old.mode & 0o777);
+      await chmod(temporary, old.mode & (mode === 0o600 ? 0o600 : 0o777));
     }
     await rename(temporary, path);
     return { path, done, ...(backup === undefined ? {} : { backup }) };

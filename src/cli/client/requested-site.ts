@@ -24,7 +24,10 @@ export interface RequestedSite {
 export async function requestedSite(options: ClientOptions): Promise<RequestedSite> {
   const needsConfig = options.hostname === undefined || (options.withFallback && options.fallback === undefined);
   const source = needsConfig || options.config !== undefined ? await readConfig(configPath(options.config)) : undefined;
-  const host = options.hostname === undefined ? hostOf(source?.config) : hostName(options.hostname, '--hostname');
+  const host =
+    options.hostname === undefined
+      ? hostName(hostOf(source?.config), 'hostname')
+      : hostName(options.hostname, '--hostname');
   const ca = await authority(options, source);
   const mirrors = options.mirror.map(mirrorOf);
   const twice = mirrors.find(({ registry }, index) => mirrors.findIndex((one) => one.registry === registry) !== index);

@@ -9,8 +9,6 @@ export function buildkitFiles({ site }: Request): Generated {
   const path = fallback && commonPath(fallback);
   const asksFallback = fallback !== undefined && path !== undefined;
   const edits: Edit[] = [
-    // Without it, BuildKit speaks plain HTTP to addresses of loopback.
-    { path: ['registry', host, 'http'], value: false, how: 'set' },
     ...trust(host, ca),
     ...(asksFallback ? [mirror(host, host, `${fallback.host}/${path}`), ...trust(fallback.host, fallback.ca)] : []),
     ...mirrors.map(({ registry, prefix }) => mirror(registry, `${host}/${prefix}`)),
@@ -48,7 +46,11 @@ function mirror(registry: string, ...places: string[]): Edit {
 }
 
 function trust(host: string, ca: string | undefined): Edit[] {
-  return ca === undefined ? [] : [{ path: ['registry', host, 'ca'], value: [caFile(host)], how: 'set' }];
+  return [
+    // Without it, BuildKit speaks plain HTTP to addresses of loopback.
+    { path: ['registry', host, 'http'], value: false, how: 'set' },
+    ...(ca === undefined ? [] : [{ path: ['registry', host, 'ca'], value: [caFile(host)], how: 'set' as const }]),
+  ];
 }
 
 function caFile(host: string): string {

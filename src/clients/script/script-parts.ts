@@ -110,7 +110,8 @@ prepare() {
 
 record() {
   mkdir -p "$(dirname "$state")"
-  sort -u "$1" >"$state.new"
+  # For the owner only: it has hashes of files with passwords.
+  (umask 077 && sort -u "$1" >"$state.new")
   mv "$state.new" "$state"
 }
 

@@ -171,6 +171,10 @@ t.test('credentials come by a file, and only into kinds that hold them', async (
   const file = join(output, 'etc/rancher/k3s/registries.yaml');
   t.equal(statSync(file).mode & 0o777, 0o600);
   t.match(readFileSync(file, 'utf8'), /password: secret\n/);
+  chmodSync(file, 0o644);
+  writeFileSync(passwordFile, 'other\n');
+  t.equal((await run('k3s', { ...user, output })).error, '');
+  t.equal(statSync(file).mode & 0o777, 0o600, 'a secret that is added to a file closes it');
   writeFileSync(passwordFile, 'a\nb\n');
   t.match((await run('k3s', user)).error, /has several lines/);
   writeFileSync(passwordFile, '');
@@ -190,6 +194,13 @@ t.test('a script, which is not mixed with other output', async (t) => {
   t.match((await run('docker', { ...options, json: true })).error, /--script writes one file/);
   t.match((await run('kubernetes', options)).error, /kubernetes has no install script/);
   t.match((await run('kubernetes', { ...EDGE, image: '$(x)' })).error, /is no image/);
+});
+
+t.test('every option of the command is known to its code', async (t) => {
+  const client = createProgram().commands.find((command) => command.name() === 'client');
+  const long = client?.options.map(({ long }) => long) ?? [];
+  for (const name of ['--image', '--user', '--password-file', '--script', '--force', '--fallback-ca'])
+    t.ok(long.includes(name), name);
 });
 
 t.test('its help names the kinds', async (t) => {

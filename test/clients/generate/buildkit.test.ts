@@ -12,7 +12,7 @@ t.test('authority, mirrors and a fallback', async (t) => {
   const mirrors = [{ registry: 'docker.io', prefix: 'hub/' }];
   t.strictSame(registries({ ca: undefined, mirrors, fallback: { ...FALLBACK, ca: CA } }), {
     'cr.example.io': { http: false, mirrors: ['cr.example.io', 'asia.gcr.io/example-project'] },
-    'asia.gcr.io': { ca: ['/etc/buildkit/breakwater/asia.gcr.io.crt'] },
+    'asia.gcr.io': { http: false, ca: ['/etc/buildkit/breakwater/asia.gcr.io.crt'] },
     'docker.io': { mirrors: ['cr.example.io/hub'] },
   });
 });

@@ -184,6 +184,7 @@ t.test('credentials are for their owner only', async (t) => {
   const node = new Node(t).give('k3s', { user: { name: 'node', password: "it's $(x) `y`" } });
   t.equal(node.run().status, 0);
   t.equal(statSync(join(node.root, 'etc/rancher/k3s/registries.yaml')).mode & 0o777, 0o600);
+  t.equal(statSync(join(node.root, 'var/lib/breakwater-client/k3s')).mode & 0o777, 0o600);
   t.match(node.read('etc/rancher/k3s/registries.yaml'), "it's $(x) `y`");
   t.notOk(existsSync(join(node.root, 'x')));
 });
