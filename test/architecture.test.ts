@@ -111,7 +111,8 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     serve: ['output'],
     user: [],
     cert: [],
-    check: [],
+    // `check` looks at servers as `cert doctor` does.
+    check: ['cert'],
     canary: [],
     client: [],
     init: ['canary', 'cert', 'check'],

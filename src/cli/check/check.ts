@@ -8,7 +8,7 @@ import type { Config } from '../../config/schema.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { Upstream } from '../../upstream/upstream.ts';
-import { configPath } from '../config-path.ts';
+import { configPath, UsageError } from '../config-path.ts';
 import { accountFindings } from './account-findings.ts';
 import { acmeFindings } from './acme-findings.ts';
 import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
@@ -17,6 +17,14 @@ import { changesSince } from './changes-since.ts';
 import { checkIssuers } from './issuer-check.ts';
 import { type CheckFinding, checkUpstream, modeFindings } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
+import { checkTokenIssuer } from './token-issuer-check.ts';
+
+export interface CheckOptions {
+  offline?: boolean;
+  from?: string;
+  /** Each `UPSTREAM=FILE`. */
+  rootcertbundle?: string[];
+}
 
 export function registerCheck(program: Command): void {
   program
@@ -27,8 +35,13 @@ export function registerCheck(program: Command): void {
     .option('-c, --config <file>', 'configuration (default: BREAKWATER_CONFIG, else ./breakwater.yaml)')
     .option('--offline', 'check only the configuration and its files, and contact nothing')
     .option('--from <release>', 'also name every line whose meaning has changed since that release: 0.1')
+    .option(
+      '--rootcertbundle <upstream=file>',
+      "a copy of the file that a GitLab registry verifies tokens with: whether it is the token issuer's; may be repeated",
+      (text: string, before: string[] = []) => [...before, text],
+    )
     .option('--json', 'print JSON')
-    .action(async (options: { config?: string; offline?: boolean; from?: string; json?: boolean }) => {
+    .action(async (options: CheckOptions & { config?: string; json?: boolean }) => {
       const findings = await check(configPath(options.config), options);
       process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : findingsText(findings));
       if (findings.some((finding) => finding.level === 'error')) process.exitCode = 1;
@@ -53,13 +66,15 @@ async function changeFindings(path: string, release: string): Promise<CheckFindi
 /** All findings, errors of the configuration among them. @throws UsageError for a release of which nothing is known */
 export async function check(
   path: string,
-  { offline = false, from }: { offline?: boolean; from?: string },
+  { offline = false, from, rootcertbundle = [] }: CheckOptions,
 ): Promise<CheckFinding[]> {
+  if (offline && rootcertbundle.length > 0)
+    throw new UsageError('--rootcertbundle asks the registry for a token, so it cannot be --offline');
   const changes = from === undefined ? [] : await changeFindings(path, from);
-  return [...changes, ...(await stateFindings(path, offline))];
+  return [...changes, ...(await stateFindings(path, offline, rootcertbundle))];
 }
 
-async function stateFindings(path: string, offline: boolean): Promise<CheckFinding[]> {
+async function stateFindings(path: string, offline: boolean, bundles: readonly string[]): Promise<CheckFinding[]> {
   let loaded: Loaded;
   try {
     loaded = await loadConfig(path);
@@ -79,7 +94,10 @@ async function stateFindings(path: string, offline: boolean): Promise<CheckFindi
   ];
   if (offline) return findings;
   const issuers = await checkIssuers(loaded, new Resolver());
-  return [...findings, ...(await upstreamFindings(loaded)), ...issuers, ...(await checkReplication(loaded))];
+  const network = { resolver: new Resolver(), now: Date.now() };
+  const tokens = await Promise.all(bundles.map((given) => checkTokenIssuer(loaded, given, network)));
+  const upstreams = await upstreamFindings(loaded);
+  return [...findings, ...upstreams, ...tokens.flat(), ...issuers, ...(await checkReplication(loaded))];
 }
 
 function configurationFindings({ path, config, warnings }: Loaded): CheckFinding[] {
