@@ -52,18 +52,18 @@ function addSiteOptions(init: Command): void {
     .option('--certificate <source>', 'ca, files or later (default: ca, or files with --cert-file)')
     .option('--cert-file <file>', 'certificate of the edge with its chain')
     .option('--cert-key-file <file>', 'private key of this certificate')
-    .option('--prefix <prefix>', 'serve only these repositories, such as library/', '')
+    .option('--prefix <prefix>', 'serve only these repositories, such as library/ (default: all)')
     .option(
       '--canary <image>',
       'image of the primary that probes read (default: canary:latest in the prefix or in library/)',
     )
-    .option('--realm-host <host>', 'host of the token service of the primary, if it is another one', append, [])
-    .option('--fallback-realm-host <host>', 'the same of the fallback', append, [])
+    .option('--realm-host <host>', 'host of the token service of the primary, if it is another one', append)
+    .option('--fallback-realm-host <host>', 'the same of the fallback', append)
     .option('--https <address>', 'where clients connect', '0.0.0.0:443')
     .option('--admin <address>', 'where the status page is', '127.0.0.1:9443');
 }
 
-function append(host: string, before: string[]): string[] {
+function append(host: string, before: string[] = []): string[] {
   return [...before, host];
 }
 

@@ -13,11 +13,11 @@ export interface SiteOptions {
   hostname?: string;
   https: string;
   admin: string;
-  prefix: string;
+  prefix?: string;
   canary?: string;
   auth?: string;
-  realmHost: string[];
-  fallbackRealmHost: string[];
+  realmHost?: string[];
+  fallbackRealmHost?: string[];
   primary?: string;
   primaryKind?: string;
   primaryCa?: string;
@@ -54,7 +54,7 @@ const CERTIFICATE_HELP = [
 
 /** Asks for everything that is not given. @throws UsageError for a wrong option, or if one is missing and nobody can be asked */
 export async function planSite(interview: Interview, options: SiteOptions): Promise<SitePlan> {
-  const route = parsed(prefix, '--prefix', options.prefix);
+  const route = parsed(prefix, '--prefix', options.prefix ?? '');
   const canary = parsed(image, '--canary', options.canary ?? `${route || 'library/'}canary:latest`);
   const hostname = await interview.answer({
     ...{ flag: '--hostname', given: options.hostname, text: 'Hostname that clients use, such as cr.example.io' },
@@ -76,7 +76,7 @@ export async function planSite(interview: Interview, options: SiteOptions): Prom
     ...{ hostname, auth, user, certificate, prefix: route },
     https: parsed(address, '--https', options.https),
     admin: parsed(address, '--admin', options.admin),
-    realmHosts: options.realmHost.map((text) => parsed(realmHost, '--realm-host', text)),
+    realmHosts: (options.realmHost ?? []).map((text) => parsed(realmHost, '--realm-host', text)),
     primary: { ...primary, account, canary },
     fallback,
   };
@@ -116,7 +116,7 @@ async function fallbackOf(interview: Interview, options: SiteOptions): Promise<S
     ...{ help: fallbackAdvice(kind), usual: kind === 'artifact-registry' ? '_json_key' : '' },
     parse: (text) => userNameOf(text, '--fallback-user'),
   });
-  const realmHosts = options.fallbackRealmHost.map((text) => parsed(realmHost, '--fallback-realm-host', text));
+  const realmHosts = (options.fallbackRealmHost ?? []).map((text) => parsed(realmHost, '--fallback-realm-host', text));
   if (!username) return { ...known, kind, ca, realmHosts, account: undefined };
   const isKey = username === '_json_key';
   const password = await interview.secret({
