@@ -2,6 +2,7 @@ import { yamlScalar } from './quoted-name.ts';
 import { type Account, FILES, fallbackCanary, type SitePlan } from './site-plan.ts';
 
 const COMMENT_COLUMN = 36;
+const HTTP = '0.0.0.0:80';
 
 /** The configuration of a site, as YAML with comments. */
 export function configurationText(plan: SitePlan): string {
@@ -10,10 +11,11 @@ export function configurationText(plan: SitePlan): string {
     note(`hostname: ${yamlScalar(plan.hostname)}`, 'the one name that clients use'),
     'listen:',
     `  https: ${yamlScalar(plan.https)}`,
+    ...(plan.certificate.from === 'acme'
+      ? [note(`  http: ${HTTP}`, 'the ACME server asks here; everything else is redirected to https')]
+      : []),
     note(`  admin: ${yamlScalar(plan.admin)}`, 'status page, metrics and health; only for this machine on 127.0.0.1'),
-    note('tls:', 'a changed file is loaded without a restart'),
-    `  certFile: ${FILES.cert}`,
-    `  keyFile: ${FILES.certKey}`,
+    ...certificateLines(plan),
     note(`keyFile: ${FILES.key}`, 'seals tokens and uploads; a second edge needs the same file'),
     ...authLines(plan),
     'upstreams:',
@@ -32,6 +34,25 @@ export function configurationText(plan: SitePlan): string {
     note('        replicate: true', 'what is pushed to the primary is copied there'),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function certificateLines({ certificate }: SitePlan): string[] {
+  if (certificate.from !== 'acme')
+    return [
+      note('tls:', 'a changed file is loaded without a restart'),
+      `  certFile: ${FILES.cert}`,
+      `  keyFile: ${FILES.certKey}`,
+    ];
+  const { directory, email, ca } = certificate;
+  return [
+    'tls:',
+    note('  acme:', 'the edge orders its certificate, and renews it'),
+    note('    agreeToTerms: true', 'to the terms of service of the ACME server'),
+    ...(directory === undefined ? [] : [`    directory: ${yamlScalar(directory)}`]),
+    ...(ca === undefined ? [] : [`    caFile: ${FILES.acmeCa}`]),
+    ...(email === undefined ? [] : [`    email: ${yamlScalar(email)}`]),
+    note('    dir: acme', 'account and certificate; keep it'),
+  ];
 }
 
 function authLines({ auth, realmHosts, user }: SitePlan): string[] {

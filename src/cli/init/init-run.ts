@@ -52,6 +52,7 @@ export async function initSite(directory: string, options: InitOptions): Promise
       const isTried = !options.offline && plan.certificate.from !== 'later';
       const trial = isTried ? await trySite(staged.path, directory, options, signal) : undefined;
       if (signal.aborted) {
+        await staged.discard();
         process.stderr.write('breakwater: interrupted; nothing was written\n');
         return false;
       }

@@ -49,9 +49,13 @@ function addSiteOptions(init: Command): void {
     )
     .option('--login-user <name>', 'with htpasswd: first user, who may push')
     .option('--login-password-file <file>', 'file with the password of this user')
-    .option('--certificate <source>', 'ca, files or later (default: ca, or files with --cert-file)')
+    .option('--certificate <source>', 'ca, acme, files or later (default: ca, or files with --cert-file)')
     .option('--cert-file <file>', 'certificate of the edge with its chain')
     .option('--cert-key-file <file>', 'private key of this certificate')
+    .option('--acme-agree', 'with acme: you agree to the terms of service of the ACME server')
+    .option('--acme-email <address>', 'address that the ACME server may write to')
+    .option('--acme-directory <url>', 'ACME server (default: Let’s Encrypt)')
+    .option('--acme-ca <file>', 'CA of a private ACME server')
     .option('--prefix <prefix>', 'serve only these repositories, such as library/ (default: all)')
     .option(
       '--canary <image>',

@@ -1,5 +1,5 @@
 import { UsageError } from '../config-path.ts';
-import { readPasswordFile } from './secret-file.ts';
+import { readPasswordFile } from './input-file.ts';
 import type { Prompt } from './terminal-prompt.ts';
 
 /** One thing that `init` has to know. */

@@ -41,6 +41,10 @@ async function certificateFiles(
   now: number,
 ): Promise<StagedFile[]> {
   if (certificate.from === 'later') return [];
+  if (certificate.from === 'acme')
+    return certificate.ca === undefined
+      ? []
+      : [{ name: FILES.acmeCa, content: withLineEnd(certificate.ca), isSecret: false }];
   const { cert, key, ca } =
     certificate.from === 'files' ? { ...certificate, ca: undefined } : await makeCertificates(hostname, kept, now);
   return [

@@ -9,7 +9,11 @@ export interface Account {
 export type AuthMode = 'delegate' | 'htpasswd' | 'open';
 
 /** Where the certificate of the edge comes from. `later`: the operator puts it there. */
-export type CertificatePlan = { from: 'ca' } | { from: 'files'; cert: string; key: string } | { from: 'later' };
+export type CertificatePlan =
+  | { from: 'ca' }
+  | { from: 'files'; cert: string; key: string }
+  | { from: 'acme'; directory: string | undefined; email: string | undefined; ca: string | undefined }
+  | { from: 'later' };
 
 /** Everything that a configuration is made from. */
 export interface SitePlan {
@@ -44,6 +48,7 @@ export const FILES = {
   // As `breakwater cert` has them.
   ca: 'ca/ca.crt',
   caKey: 'ca/ca.key',
+  acmeCa: 'acme-ca.crt',
   users: 'users.htpasswd',
   primaryCa: 'primary-ca.crt',
   primarySecret: 'primary.secret',

@@ -1,15 +1,16 @@
-import type { z } from 'zod';
 import { isUserName } from '../../config/htpasswd.ts';
-import { MaterialReader } from '../../config/material-reader.ts';
 import { address, hostName, image, prefix, realmHost } from '../../config/text.ts';
 import { UsageError } from '../config-path.ts';
 import { fallbackAdvice, primaryAdvice } from './account-advice.ts';
+import { choice, parsed } from './answer-parser.ts';
+import { type CertificateOptions, certificateOf } from './certificate-questions.ts';
+import { readAuthority } from './input-file.ts';
 import type { Interview } from './interview.ts';
 import { type FallbackAddress, fallbackAddress, registryUrl } from './registry-address.ts';
-import type { Account, AuthMode, CertificatePlan, SitePlan } from './site-plan.ts';
+import type { Account, AuthMode, SitePlan } from './site-plan.ts';
 
 /** Options of `breakwater init` that describe the site. */
-export interface SiteOptions {
+export interface SiteOptions extends CertificateOptions {
   hostname?: string;
   https: string;
   admin: string;
@@ -30,26 +31,17 @@ export interface SiteOptions {
   fallbackPasswordFile?: string;
   loginUser?: string;
   loginPasswordFile?: string;
-  certificate?: string;
-  certFile?: string;
-  certKeyFile?: string;
 }
 
 const KINDS = ['harbor', 'registry'] as const;
 const FALLBACK_KINDS = ['artifact-registry', 'harbor', 'registry'] as const;
 const MODES = ['delegate', 'htpasswd', 'open'] as const;
-const SOURCES = ['ca', 'files', 'later'] as const;
 
 const MODE_HELP = [
   'Who logs in at the edge?',
   'delegate: users of the primary. What it let them pull counts during its outage too.',
   'htpasswd: users of the edge itself.',
   'open: nobody. The edge then gives every image of the fallback to every client while the primary is down.',
-];
-const CERTIFICATE_HELP = [
-  'The certificate of the edge:',
-  'ca: made now, with a CA of its own that clients have to trust.',
-  'files: one that you have. later: you put tls.crt and tls.key into the directory.',
 ];
 
 /** Asks for everything that is not given. @throws UsageError for a wrong option, or if one is missing and nobody can be asked */
@@ -163,32 +155,6 @@ async function firstUser(interview: Interview, options: SiteOptions): Promise<Ac
   return { username: username ?? '', password: password ?? '' };
 }
 
-async function certificateOf(interview: Interview, options: SiteOptions): Promise<CertificatePlan> {
-  const isGiven = options.certFile !== undefined || options.certKeyFile !== undefined;
-  const from = await interview.answer({
-    ...{ flag: '--certificate', given: options.certificate ?? (isGiven ? 'files' : undefined) },
-    ...{ text: 'Certificate', help: CERTIFICATE_HELP, usual: 'ca' },
-    parse: (text) => choice(SOURCES, '--certificate', text),
-  });
-  if (from !== 'files' && isGiven)
-    throw new UsageError(`--cert-file and --cert-key-file are for --certificate files, not ${from}`);
-  if (from !== 'files') return { from: from ?? 'ca' };
-  const plain = (text: string) => text;
-  const certFile = await interview.answer({
-    ...{ flag: '--cert-file', given: options.certFile, text: 'File with the certificate and its chain', parse: plain },
-  });
-  const keyFile = await interview.answer({
-    ...{ flag: '--cert-key-file', given: options.certKeyFile, text: 'File with its private key', parse: plain },
-  });
-  // `finish` names what is missing.
-  if (certFile === undefined || keyFile === undefined) return { from: 'later' };
-  const reader = new MaterialReader(process.cwd());
-  const pair = await reader.pair({ certFile, keyFile }, ['--certificate files']);
-  const [wrong] = reader.errors;
-  if (!pair || wrong) throw new UsageError(`${wrong?.path.join(' ')} ${wrong?.message}`);
-  return { from, cert: pair.cert, key: pair.key };
-}
-
 async function authorityOf(
   interview: Interview,
   flag: string,
@@ -197,15 +163,7 @@ async function authorityOf(
 ): Promise<string | undefined> {
   if (given === undefined && url.startsWith('http:')) return undefined;
   const text = 'File with the CA of its certificate';
-  const read = async (file: string) => {
-    if (file === '') return undefined;
-    const reader = new MaterialReader(process.cwd());
-    const authority = await reader.certificates(file, [flag]);
-    const [wrong] = reader.errors;
-    if (wrong) throw new UsageError(`${flag}: ${wrong.message}`);
-    return authority;
-  };
-  return interview.answer({ flag, given, text, usual: '', parse: read });
+  return interview.answer({ flag, given, text, usual: '', parse: (file) => readAuthority(flag, file) });
 }
 
 /** A JSON key of Google: nothing else works as a password of `_json_key`. @throws UsageError */
@@ -226,16 +184,4 @@ function userNameOf(text: string, flag: string): string {
   // A colon ends the user name of Basic.
   if (/[:\p{Cc}]/u.test(text)) throw new UsageError(`${flag}: a user name has no colon and no control character`);
   return text;
-}
-
-function choice<const Word extends string>(words: readonly Word[], flag: string, text: string): Word {
-  const found = words.find((word) => word === text.toLowerCase());
-  if (found === undefined) throw new UsageError(`${flag}: expected ${words.join(', ')}; found ${text}`);
-  return found;
-}
-
-function parsed<T>(schema: z.ZodType<T>, flag: string, text: string): T {
-  const result = schema.safeParse(text);
-  if (result.success) return result.data;
-  throw new UsageError(`${flag}: expected ${result.error.issues[0]?.message}; found ${text}`);
 }

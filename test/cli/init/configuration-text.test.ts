@@ -56,6 +56,12 @@ t.test('every kind of site has a configuration with no finding', async (t) => {
     'a token service of the fallback elsewhere': planWith({
       fallback: { ...planWith().fallback, realmHosts: ['auth.lan'] },
     }),
+    'a certificate by ACME': planWith({
+      certificate: { from: 'acme', email: 'ops@example.io', directory: 'https://ca.lan/directory', ca: 'PEM' },
+    }),
+    'a certificate of Let’s Encrypt': planWith({
+      certificate: { from: 'acme', email: undefined, directory: undefined, ca: undefined },
+    }),
     'users of the edge': planWith({ auth: 'htpasswd', user: ann }),
     'users of the edge, and registries without a login': planWith({
       ...{ auth: 'htpasswd', user: ann, primary: { ...registry, account: undefined } },

@@ -130,7 +130,7 @@ t.test('an account that is refused, and answers that do not fit together', async
   t.match(await run(['init', join(site.folder, 'robot')]), { status: 2, stderr: /is a file; name a directory/ });
 });
 
-t.test('a certificate that comes later, and users of the edge', async (t) => {
+t.test('a certificate that comes later, users of the edge, and ACME', async (t) => {
   const site = await startSite(t);
   writeFileSync(join(site.folder, 'login'), 'correct horse');
   const login = ['--auth', 'htpasswd', '--login-user', 'ann', '--login-password-file', join(site.folder, 'login')];
@@ -139,6 +139,10 @@ t.test('a certificate that comes later, and users of the edge', async (t) => {
   t.match(made.stdout, /breakwater canary push/, 'it is not tried without a certificate');
   t.notOk(existsSync(join(site.directory, 'tls.crt')));
   t.match(readFileSync(join(site.directory, 'users.htpasswd'), 'utf8'), /^ann:\$2[aby]\$12\$/);
+  const acme = ['--certificate', 'acme', '--acme-agree', '--acme-email', 'ops@example.io', '--offline', '--force'];
+  t.match(await site.init(...acme), { status: 0 });
+  const checked = await run(['check', '--offline', '-c', join(site.directory, 'breakwater.yaml')]);
+  t.match(checked, { status: 0, stdout: /there is no certificate yet; the edge orders one when it serves/ });
 });
 
 t.test('interrupted while a registry hangs', async (t) => {

@@ -161,6 +161,37 @@ t.test('a certificate of the operator', async (t) => {
   for (const [more, message] of wrong) await t.rejects(ask(more), { name: 'UsageError', message });
 });
 
+t.test('a certificate by ACME', async (t) => {
+  const { secret, key } = files(t);
+  const options = {
+    ...{ ...USUAL, hostname: 'cr.example.io', primary: 'harbor.lan', fallback: 'europe-docker.pkg.dev/p/r' },
+    ...{ primaryUser: 'robot$edge', primaryPasswordFile: secret, fallbackPasswordFile: key, certificate: 'acme' },
+  };
+  const ask = (more: Partial<SiteOptions>) => planSite(new Interview(undefined, false), { ...options, ...more });
+  await t.rejects(ask({}), /missing: --acme-agree\./, 'consent has no usual answer');
+  t.match(await ask({ acmeAgree: true }), { certificate: { from: 'acme', email: undefined, directory: undefined } });
+  const folder = await writeMaterial(t);
+  const own = { acmeAgree: true, acmeEmail: 'ops@example.io', acmeDirectory: 'https://ca.lan/acme/directory' };
+  t.match(await ask({ ...own, acmeCa: join(folder, 'tls.crt') }), {
+    certificate: { email: 'ops@example.io', directory: 'https://ca.lan/acme/directory', ca: /BEGIN CERTIFICATE/ },
+  });
+  await t.rejects(ask({ acmeAgree: true, acmeEmail: 'ops' }), /^--acme-email: expected an email address; found ops/);
+  await t.rejects(ask({ acmeAgree: true, acmeDirectory: 'http://ca.lan' }), /^--acme-directory: expected an https URL/);
+  const person = new Person(['no', 'yes', '']);
+  t.match(
+    await planSite(new Interview(person, false), {
+      ...options,
+      primaryKind: 'harbor',
+      auth: 'delegate',
+      primaryCa: join(folder, 'tls.crt'),
+      fallbackUser: '_json_key',
+    }),
+    {
+      certificate: { from: 'acme' },
+    },
+  );
+});
+
 t.test('options that cannot be used', async (t) => {
   const { secret } = files(t);
   const folder = await writeMaterial(t);
@@ -168,7 +199,7 @@ t.test('options that cannot be used', async (t) => {
     [{ auth: 'basic' }, /^--auth: expected delegate, htpasswd, open; found basic$/],
     [{ primaryKind: 'quay' }, /^--primary-kind: expected harbor, registry; found quay$/],
     [{ fallbackKind: 'ecr' }, /^--fallback-kind: expected artifact-registry, harbor, registry/],
-    [{ certificate: 'acme' }, /^--certificate: expected ca, files, later/],
+    [{ certificate: 'letsencrypt' }, /^--certificate: expected ca, acme, files, later/],
     [{ prefix: 'library' }, /^--prefix: expected a repository prefix/],
     [{ canary: 'UPPER' }, /^--canary: expected an image/],
     [{ https: '443' }, /^--https: expected an address and port/],

@@ -1,4 +1,4 @@
-import { readBounded, unreadable } from '../../config/material-reader.ts';
+import { MaterialReader, readBounded, unreadable } from '../../config/material-reader.ts';
 import { UsageError } from '../config-path.ts';
 
 const MAX_BYTES = 65_536;
@@ -16,4 +16,14 @@ export async function readPasswordFile(name: string, flag: string): Promise<stri
   if (password === '') throw new UsageError(`${flag}: the file is empty; expected the password in it`);
   if (password.includes('\0')) throw new UsageError(`${flag}: the file is binary; expected the password in it`);
   return password;
+}
+
+/** The certificates of a file; empty name: none. @throws UsageError */
+export async function readAuthority(flag: string, file: string): Promise<string | undefined> {
+  if (file === '') return undefined;
+  const reader = new MaterialReader(process.cwd());
+  const authority = await reader.certificates(file, [flag]);
+  const [wrong] = reader.errors;
+  if (wrong) throw new UsageError(`${flag}: ${wrong.message}`);
+  return authority;
 }
