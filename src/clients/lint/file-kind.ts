@@ -32,7 +32,7 @@ const PATTERNS: [RegExp, FileKind][] = [
   [/\/containerd-template\.toml$/, 'microk8s-template'],
   [/\/hosts\.toml$/, 'containerd-hosts'],
   [/\/registries\.yaml$/, 'k3s-registries'],
-  [/\/rancher\/(k3s|rke2)\/config\.yaml$/, 'k3s-config'],
+  [/\/rancher\/(k3s|rke2)\/config\.yaml(\.d\/[^/]+\.ya?ml)?$/, 'k3s-config'],
   [/\/registries\.conf$|\/registries(\.root(ful|less))?\.conf\.d\/(?:\d+\/)?[^/]+$/, 'registries-conf'],
   [/\/crio\.conf$|\/crio\.conf\.d\/[^/]+$/, 'crio'],
   [/\/buildkitd(\.default)?\.toml$/, 'buildkit'],

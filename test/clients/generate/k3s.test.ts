@@ -35,7 +35,18 @@ t.test('mirrors and a fallback are endpoints; a path begins with /v2', async (t)
   });
   t.equal(made.configs['asia.gcr.io'].tls.ca_file, '/etc/rancher/k3s/breakwater/asia.gcr.io.crt');
   const { notes } = k3s({ mirrors, fallback });
-  t.match(notes.join('\n'), /tags may be older[\s\S]*--disable-default-registry-endpoint/);
+  t.match(notes.join('\n'), /tags may be older[\s\S]*disable-default-registry-endpoint/);
+});
+
+t.test('k3s does not ask a mirrored registry itself, unless a fallback is wished', async (t) => {
+  const mirrors = [{ registry: 'docker.io', prefix: '' }];
+  const file = '/etc/rancher/k3s/config.yaml.d/50-breakwater.yaml';
+  t.strictSame(parse(textsOf(k3s({ mirrors }))[file] ?? ''), { 'disable-default-registry-endpoint': true });
+  t.notOk(textsOf(k3s({}))[file]);
+  t.notOk(textsOf(k3s({ mirrors, fallback: FALLBACK }))[file]);
+  const old = k3sFiles({ site: siteOf({ mirrors }), version: '1.29' });
+  t.notOk(textsOf(old)[file]);
+  t.match(old.notes.join('\n'), /k3s asks the registry itself last/);
 });
 
 t.test('a fallback with other names cannot be an endpoint, which is told', async (t) => {
