@@ -42,6 +42,8 @@ export interface AcmeKeeperOptions {
 }
 
 const PEERS_HEAR_MS = 5_000;
+/** After a look that failed. */
+const FAILED_LOOK_MS = 60_000;
 
 /** Keeps a certificate: orders it, renews it, and takes what other edges of the site have ordered. */
 export class AcmeKeeper {
@@ -75,10 +77,18 @@ export class AcmeKeeper {
       const pair = await this.#folder.certificate();
       this.#saved = pair;
       if (pair) this.state.startWith(pair);
-      for (const at of await this.#folder.orders()) this.state.addOrder(orderId(), at);
+      await this.#loadOrders(this.#folder);
     } catch (error) {
       throw new Error(`${this.#options.folder} cannot be used: ${textOf(error)}`, { cause: error });
     }
+  }
+
+  /** Orders of a clock that was ahead count as of now, so that they come to an end. */
+  async #loadOrders(folder: AcmeFolder): Promise<void> {
+    const kept = await folder.orders();
+    const orders = kept.map((at) => Math.min(at, this.#options.now()));
+    if (orders.some((at, index) => at !== kept[index])) await folder.saveOrders(orders);
+    for (const at of orders) this.state.addOrder(orderId(), at);
   }
 
   start(): void {
@@ -133,12 +143,18 @@ export class AcmeKeeper {
 
   readonly #look = inBackground('certificate', async () => {
     if (this.#stopped || this.#ordering) return;
-    const facts = this.#facts();
-    const step = nextStep(facts);
-    this.#step = step;
-    if (step.do === 'claim') this.state.claim({ edge: this.#edge, at: facts.now, ordering: false });
-    if (step.do === 'order') await this.#order(facts.now);
-    this.#again(lookAgainMs(this.#step ?? step, this.#options.now(), facts.hasPeers));
+    // Whatever fails, there is another look.
+    let next = FAILED_LOOK_MS;
+    try {
+      const facts = this.#facts();
+      const step = nextStep(facts);
+      this.#step = step;
+      if (step.do === 'claim') this.state.claim({ edge: this.#edge, at: facts.now, ordering: false });
+      if (step.do === 'order') await this.#order(facts.now);
+      next = lookAgainMs(this.#step ?? step, this.#options.now(), facts.hasPeers);
+    } finally {
+      this.#again(next);
+    }
   });
 
   #again(ms: number): void {

@@ -104,8 +104,9 @@ export function orderAllowed(orders: readonly number[], now: number): number {
 
 /** From when a failed attempt is repeated. */
 function retryTime({ failures, lastFailure, now }: AcmeFacts): number {
-  if (failures === 0 || lastFailure === undefined) return 0;
-  return Math.min(lastFailure, now) + backoffMs(failures);
+  // A failure that seems to be to come is one of a clock that was set back.
+  if (failures === 0 || lastFailure === undefined || lastFailure > now) return 0;
+  return lastFailure + backoffMs(failures);
 }
 
 export function backoffMs(failures: number): number {

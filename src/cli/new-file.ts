@@ -3,6 +3,8 @@ import { chmod, chown, link, lstat, mkdir, realpath, rename, stat, unlink, write
 import { basename, dirname, resolve } from 'node:path';
 import { UsageError } from './config-path.ts';
 
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
 /** A file that a command writes. */
 export interface NewFile {
   path: string;
@@ -72,7 +74,10 @@ async function put(from: string, to: string, force: boolean): Promise<void> {
     // A hard link never replaces what another program has made meanwhile.
     await (force ? rename(from, to) : link(from, to));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw alreadyThere(to);
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (code === 'EEXIST') throw alreadyThere(to);
+    // Some file systems have no hard links.
+    if (!force && NO_LINKS.includes(code)) return await put(from, to, true);
     throw new UsageError(`${to} cannot be written: ${(error as Error).message}`);
   }
 }

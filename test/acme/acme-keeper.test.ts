@@ -115,6 +115,22 @@ t.test('what the folder cannot tell counts as much as there may have been', asyn
   await t.rejects(nowhere.keeper.load(), { message: / cannot be used: .*ENOTDIR/ });
 });
 
+t.test('orders of a clock that was ahead come to an end', async (t) => {
+  const folder = temporaryFolder(t);
+  const clock = { now: Date.now() };
+  const ahead = clock.now + 3650 * DAY;
+  writeFileSync(join(folder, 'orders.json'), JSON.stringify({ orders: [ahead, ahead] }));
+  const { keeper, orders } = keeperOf(t, { clock, folder });
+  await keeper.load();
+  t.strictSame(JSON.parse(readFileSync(join(folder, 'orders.json'), 'utf8')).orders, [clock.now, clock.now]);
+  keeper.state.addOrder('00112233aabbccdd', ahead);
+  t.equal(keeper.state.orders.length, 3);
+  clock.now += 8 * DAY;
+  t.strictSame(keeper.state.orders, []);
+  keeper.start();
+  await until(() => orders.length === 1, { what: () => 'an order' });
+});
+
 t.test('a certificate without all names is not taken', async (t) => {
   const clock = { now: Date.now() };
   const wrong = keeperOf(t, {

@@ -54,6 +54,7 @@ t.test('what an edge does', async (t) => {
     ['a failure just now', { failures: 1, lastFailure: NOW }, 'backoff'],
     ['a failure some time ago', { failures: 1, lastFailure: NOW - 10 * 60_000 }, 'order'],
     ['a third failure needs more time', { failures: 3, lastFailure: NOW - 20 * 60_000 }, 'backoff'],
+    ['a failure of a clock that was set back', { failures: 5, lastFailure: NOW + DAY }, 'order'],
     ['peers, and no claim yet', { hasPeers: true }, 'claim'],
     ['its claim is fresh', { hasPeers: true, claims: [claim('bb', 0)] }, 'settling'],
     ['its claim has been heard', { hasPeers: true, claims: [claim('bb', SETTLE_MS)] }, 'order'],

@@ -43,6 +43,10 @@ t.test('from a CA to a server that shows its certificates', async (t) => {
     status: 1,
     output: /error: .*\n {2}-> use one/,
   });
+  t.match(await cert('show', '127.0.0.1:1'), {
+    status: 1,
+    output: /127\.0\.0\.1:1 sent no certificate: .*ECONNREFUSED/,
+  });
   t.match(await cert('show', './none.crt'), { status: 2, output: /none\.crt does not exist/ });
 });
 
