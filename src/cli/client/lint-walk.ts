@@ -7,7 +7,7 @@ import { kindOfSource, type SourceFile } from '../../clients/lint/lint.ts';
 import { readText, reasonOf, unreadable } from './lint-read.ts';
 
 /** Names that are looked at, and files and bytes that are read. A node has far fewer files of the programs that are known. */
-const LIMITS = { entries: 400_000, files: 10_000, bytes: 64 * 1_048_576 };
+const LIMITS = { entries: 400_000, files: 5_000, bytes: 64 * 1_048_576 };
 const MAX_DEPTH = 24;
 
 /** Folders of a whole system that have no configuration of a client, or too many files. */

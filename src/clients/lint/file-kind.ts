@@ -51,13 +51,14 @@ export function mayBeManifest(path: string): boolean {
 }
 
 // A key at the beginning of a line, or in JSON on one line.
-const PROVIDERS = /(?:^|[{,])\s*"?kind"?:\s*"?CredentialProviderConfig\b/m;
-const OBJECT = /(?:^|[{,])\s*-?\s*"?kind"?:\s*"?[A-Z]\w+/m;
-const VERSIONED = /(?:^|[{,])\s*-?\s*"?apiVersion"?:/m;
+// A space is never one of a following line, which would make a search take the square of the length.
+const PROVIDERS = /(?:^|[{,])[ \t]*"?kind"?:[ \t]*"?CredentialProviderConfig\b/m;
+const OBJECT = /(?:^|[{,])[ \t]*(?:-[ \t]+)?"?kind"?:[ \t]*"?[A-Z]/m;
+const VERSIONED = /(?:^|[{,])[ \t]*(?:-[ \t]+)?"?apiVersion"?:/m;
 const CONCERNS_IMAGES = /dockerconfigjson|dockercfg|imagePullSecrets|\bimage"?:/;
 
 // Templates of Helm are no YAML yet.
-const TEMPLATE = /(^|:)\s*\{\{/m;
+const TEMPLATE = /(?:^|:)[ \t]*\{\{/m;
 
 /** What a file is by its content; undefined if it says nothing about images. */
 export function kindOfContent(text: string): FileKind | undefined {
@@ -69,12 +70,12 @@ export function kindOfContent(text: string): FileKind | undefined {
 
 /** `config.toml` alone, or under another name: which program it belongs to. */
 export function kindOfToml(text: string): FileKind | undefined {
-  if (/^\s*\[\[runners\]\]/m.test(text)) return 'gitlab-runner';
-  if (/^\s*\[host\.|^\s*server\s*=/m.test(text)) return 'containerd-hosts';
-  if (/^\s*\[plugins\b|^\s*version\s*=\s*[1-4]\s*(#.*)?$/m.test(text)) return 'containerd-config';
-  if (/^\s*\[\[registry\]\]|^\s*unqualified-search-registries\b|^\s*\[registries\./m.test(text))
+  if (/^[ \t]*\[\[runners\]\]/m.test(text)) return 'gitlab-runner';
+  if (/^[ \t]*\[host\.|^[ \t]*server[ \t]*=/m.test(text)) return 'containerd-hosts';
+  if (/^[ \t]*\[plugins\b|^[ \t]*version[ \t]*=[ \t]*[1-4][ \t]*(#.*)?$/m.test(text)) return 'containerd-config';
+  if (/^[ \t]*\[\[registry\]\]|^[ \t]*unqualified-search-registries\b|^[ \t]*\[registries\./m.test(text))
     return 'registries-conf';
-  if (/^\s*\[crio\b/m.test(text)) return 'crio';
-  if (/^\s*\[registry\.|^\s*\[worker\b/m.test(text)) return 'buildkit';
+  if (/^[ \t]*\[crio\b/m.test(text)) return 'crio';
+  if (/^[ \t]*\[registry\.|^[ \t]*\[worker\b/m.test(text)) return 'buildkit';
   return undefined;
 }

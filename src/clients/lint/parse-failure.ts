@@ -13,7 +13,7 @@ export class ParseFailure extends Error {
 export function reasonOf(error: unknown): string {
   if (error instanceof RangeError) return 'the values are nested too deeply';
   const message = error instanceof Error ? error.message : 'it cannot be parsed';
-  const short = (message.split('\n')[0] ?? '')
+  const short = (message.slice(0, 500).split('\n')[0] ?? '')
     .replace(/\s*\(\d+:\d+\)\.?$/, '')
     .replace(/(["'`]).*\1/g, '…')
     .slice(0, 120);

@@ -4,16 +4,15 @@ import { ParseFailure, reasonOf } from './parse-failure.ts';
 
 /** @throws ParseFailure */
 export function parseToml(text: string): LocatedMap {
-  let program: AST.TOMLProgram;
+  const root = emptyMap(1, 'header');
   try {
-    program = parseTOML(text, { tomlVersion: '1.0' });
+    const program = parseTOML(text, { tomlVersion: '1.0' });
+    for (const part of program.body[0].body)
+      if (part.type === 'TOMLTable') addTable(root, part);
+      else addPair(root, part);
   } catch (error) {
     throw new ParseFailure(reasonOf(error), lineOf(error));
   }
-  const root = emptyMap(1, 'header');
-  for (const part of program.body[0].body)
-    if (part.type === 'TOMLTable') addTable(root, part);
-    else addPair(root, part);
   return root;
 }
 

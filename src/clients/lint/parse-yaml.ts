@@ -27,6 +27,8 @@ class Reader {
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
   #values = 0;
+  /** Nodes by their anchors, as far as the document was read. The library would look through the whole document for each alias. */
+  readonly #anchors = new Map<string, Node>();
   /** Anchors that are being read, because an alias may stand inside its own anchor. */
   readonly #open = new Set<Node>();
 
@@ -44,10 +46,12 @@ class Reader {
     const line = lineOf(node, this.#lines) ?? around;
     if (this.#values > MAX_VALUES) throw new ParseFailure(`it has more than ${MAX_VALUES} values`, line);
     if (isAlias(node)) {
-      const target = node.resolve(this.#document);
+      const target = this.#anchors.get(node.source);
       if (!target || this.#open.has(target)) return { kind: 'scalar', line, value: undefined };
       return this.#value(target, line);
     }
+    if ((isScalar(node) || isMap(node) || isSeq(node)) && node.anchor !== undefined)
+      this.#anchors.set(node.anchor, node);
     if (isScalar(node)) {
       const { value } = node;
       const known = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';

@@ -60,7 +60,7 @@ t.test('findings for a script have the source of each rule', async (t) => {
     edges: [],
     notes: [/The name of the edge is not known/],
     findings: [
-      { rule: 'docker-mirror-path', line: 1, versions: 'before 25.0', versionKnown: true, source: { date: /^20/ } },
+      { rule: 'docker-mirror-path', line: 1, versions: 'before 24.0.8', versionKnown: true, source: { date: /^20/ } },
     ],
   });
   t.notOk((await run(folder, { versions: ['docker=28.5.2'] })).found, 'another version has no such rule');
@@ -135,17 +135,11 @@ t.test('standard input, and the exit status', async (t) => {
     ]);
     return { stdout, stderr, status };
   };
-  const [found, good, large, unknown, both] = await Promise.all([
+  const [found, both] = await Promise.all([
     piped(['--kind', 'docker-auth'], '{"auths": {"cr.example.io": {"auth": "hunter2!"}}}'),
-    piped(['--file', '/etc/docker/daemon.json'], '{}'),
-    piped(['--kind', 'kubernetes'], ' '.repeat(1_100_000)),
-    piped([], 'x'),
     piped(['docker'], ''),
   ]);
   t.match(found, { status: 1, stdout: /standard-input:1 auth-not-base64/ });
   t.notMatch(found.stdout, /hunter2/);
-  t.match(good, { status: 0, stdout: 'no findings in 1 file\n' });
-  t.match(large, { status: 1, stdout: /file-too-large/ });
-  t.match(unknown, { status: 2, stderr: /Say it with --kind/ });
   t.match(both, { status: 2, stderr: /--lint takes no kind of client/ });
 });

@@ -101,6 +101,48 @@ t.test('no file makes endless findings', async (t) => {
   t.equal(clear.at(-1)?.subject, 'this and 1950 more');
 });
 
+t.test('texts that are made to take long take no time that grows with their square', async (t) => {
+  const long = 1_000_000;
+  for (const part of [
+    '\n',
+    ' ',
+    ':',
+    '{',
+    '"kind":',
+    'kind: \n',
+    '- ',
+    '{ ',
+    '[[',
+    'docker/',
+    '-----BEGIN CERTIFICATE-----',
+  ])
+    for (const path of ['/x.yaml', '/x.toml', '/etc/docker/certs.d/x/ca.crt']) {
+      const text = part.repeat(long / part.length);
+      const kind = kindOfSource({ path, text });
+      if (kind === 'certificates') t.ok(rulesOf({ path, text, kind }).length <= 2, `${path} ${part}`);
+    }
+  const stars = `kind: CredentialProviderConfig\nproviders:\n- matchImages: ["${'a*'.repeat(50_000)}b", "${':'.repeat(100_000)}"]\n`;
+  const site = { edges: [`${'a'.repeat(60)}`], upstreamHosts: ['a'.repeat(50)] };
+  t.ok(rulesOf({ path: '/x.yaml', text: stars }, site).length > 0);
+});
+
+t.test('patterns of images', async (t) => {
+  for (const [pattern, host, matches] of [
+    ['*.example.io', 'cr.example.io', true],
+    ['*.io', 'cr.example.io', false],
+    ['cr*.example.io', 'cr1.example.io', true],
+    ['c*1*.example.io', 'cr1x.example.io', true],
+    ['c*1*2.example.io', 'cr12.example.io', true],
+    ['c*2*1.example.io', 'cr12.example.io', false],
+    ['aa*aa.example.io', 'aaa.example.io', false],
+    ['cr.example.io/team', 'cr.example.io', true],
+  ] as const) {
+    const text = `kind: CredentialProviderConfig\nproviders:\n- {name: x, apiVersion: credentialprovider.kubelet.k8s.io/v1, defaultCacheDuration: 1h, matchImages: ["${pattern}", "harbor.lan"]}\n`;
+    const found = rulesOf({ path: '/x.yaml', text }, { edges: [host], upstreamHosts: ['harbor.lan'] });
+    t.strictSame(found, matches ? [] : ['kubelet-no-edge:3'], `${pattern} and ${host}`);
+  }
+});
+
 t.test('what a file is', async (t) => {
   for (const [path, text, kind] of [
     ['/etc/containerd/config.toml', '', 'containerd-config'],

@@ -72,6 +72,7 @@ t.test('a file that is broken: the line, the reason, and nothing of what it says
     [parseToml, 'a = 1\nb = "hunter2', 2, /unterminated/],
     [parseToml, 'a = 1\na = 2', 2, /multiple times/],
     [parseToml, `a = ${'['.repeat(20_000)}`, 1, /./],
+    [parseToml, `a = ${'['.repeat(20_000)}${']'.repeat(20_000)}`, 1, /./],
     [parseJson, '{\n"a": hunter2}', 2, /unexpected character/],
     [parseJson, '{"a": 1', 1, /unexpected end/],
     [parseJson, '['.repeat(100_000), 1, /nested too deeply/],

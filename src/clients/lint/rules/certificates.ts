@@ -5,6 +5,8 @@ import { containersImage, go, moby28 } from './sources.ts';
 
 const LOAD = 'registry/registry.go, loadTLSConfig';
 const SETUP = 'pkg/tlsclientconfig/tlsclientconfig.go, SetupCertificates';
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
 const COMMON: Pick<Rule, 'program' | 'alsoIn' | 'kinds'> = {
   program: 'docker',
   alsoIn: ['podman', 'skopeo', 'CRI-O'],
@@ -19,9 +21,20 @@ function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-function siblings(file: ParsedFile, { files }: LintContext): string[] {
-  const folder = folderOf(file.path);
-  return files.filter(({ path }) => folderOf(path) === folder).map(({ path }) => nameOf(path));
+function siblings(file: ParsedFile, context: LintContext): string[] {
+  return foldersOf(context).get(folderOf(file.path)) ?? [];
+}
+
+const folders = new WeakMap<LintContext, Map<string, string[]>>();
+
+/** Names of files by their folder, put together once. */
+function foldersOf(context: LintContext): Map<string, string[]> {
+  const known = folders.get(context);
+  if (known) return known;
+  const byFolder = Map.groupBy(context.files, ({ path }) => folderOf(path));
+  const names = new Map([...byFolder].map(([folder, files]) => [folder, files.map(({ path }) => nameOf(path))]));
+  folders.set(context, names);
+  return names;
 }
 
 /** Whether docker or containers read the folder by the names of its files, and not containerd by a hosts.toml. */
@@ -89,7 +102,7 @@ export const CERTIFICATE_RULES: Rule[] = [
     remedy: 'Convert it: openssl x509 -inform der -in FILE -out ca.crt.',
     source: moby28(LOAD),
     find: (file, context) => {
-      const isPem = file.text.includes('-----BEGIN CERTIFICATE-----');
+      const isPem = file.text.includes(BEGIN);
       return nameOf(file.path).endsWith('.crt') && !isPem && isReadByName(file, context) ? [{ line: 1 }] : [];
     },
   },
@@ -118,26 +131,27 @@ export const CERTIFICATE_RULES: Rule[] = [
     source: containersImage('docs/containers-certs.d.5.md'),
     find: (file, context) => {
       const folder = folderOf(file.path);
-      const isFirst = context.files.find(({ path }) => folderOf(path) === folder) === file;
-      const other = folder.replace(/:443$/, '');
-      const hasOther = context.files.some(({ path }) => folderOf(path) === other);
-      return folder.endsWith(':443') && isFirst && !hasOther
-        ? [{ line: 1, subject: `folder ${quoted(nameOf(folder))}` }]
-        : [];
+      if (!folder.endsWith(':443')) return [];
+      const isFirst = siblings(file, context)[0] === nameOf(file.path);
+      const hasOther = foldersOf(context).has(folder.replace(/:443$/, ''));
+      return isFirst && !hasOther ? [{ line: 1, subject: `folder ${quoted(nameOf(folder))}` }] : [];
     },
   },
 ];
 
 /** The last moment of each certificate in PEM, and where it begins. What is no certificate is left out. */
 function certificatesOf(text: string): { line: number; ends: number }[] {
-  return [...text.matchAll(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g)].flatMap(
-    ({ 0: pem, index }) => {
-      try {
-        const ends = Date.parse(new X509Certificate(pem).validTo);
-        return [{ line: text.slice(0, index).split('\n').length, ends }];
-      } catch {
-        return [];
-      }
-    },
-  );
+  const [before = '', ...parts] = text.split(BEGIN);
+  let line = before.split('\n').length;
+  return parts.flatMap((part) => {
+    const begins = line;
+    line += part.split('\n').length - 1;
+    const end = part.indexOf(END);
+    try {
+      const { validTo } = new X509Certificate(`${BEGIN}${part.slice(0, Math.max(0, end))}${END}`);
+      return [{ line: begins, ends: Date.parse(validTo) }];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -29,7 +29,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     key: 'host',
     happens: 'containerd reads only hosts that have a header of their own. It leaves this one out without a word.',
     remedy: 'Write a header: [host."https://…"].',
-    source: containerd24(`${HOSTS}, getSortedHosts`),
+    source: containerd24(`${HOSTS}, getSortedHosts`, 'containerd 2.4.2 asks only the server'),
     find: (file) =>
       hostsFile(file)
         .hosts.filter(({ hasHeader }) => !hasHeader)
@@ -43,7 +43,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     happens:
       'In TOML, a key after a [host] header belongs to that host. containerd ignores it there, and uses the registry itself as server.',
     remedy: 'Move the line server = … to the top of the file, before the first header.',
-    source: containerd24(`${HOSTS}, hostFileConfig`),
+    source: containerd24(`${HOSTS}, hostFileConfig`, 'containerd 2.4.2 asks registry-1.docker.io last'),
     find: (file) =>
       hostsFile(file).hosts.flatMap(({ url, table }) => {
         const entry = entryAt(table, 'server');
@@ -77,7 +77,10 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     happens:
       'containerd knows pull, resolve and push, and since 2.2 referrers. For any other word it logs an error, ignores the whole file, and asks the registry itself.',
     remedy: 'Write capabilities = ["pull", "resolve"].',
-    source: containerd24(`${HOSTS}, parseHostConfig and loadHostDir`),
+    source: containerd24(
+      `${HOSTS}, parseHostConfig and loadHostDir`,
+      'containerd 2.4.2 asks only registry-1.docker.io',
+    ),
     find: (file) => {
       const { root, hosts } = hostsFile(file);
       const all = [...(root ? capabilities(root) : []), ...hosts.flatMap(({ table }) => capabilities(table))];
@@ -111,7 +114,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     happens:
       'containerd appends /v2 to a path that does not end in it, so that its requests miss the API of the registry.',
     remedy: 'Write the whole path, such as https://cr.example.io/v2/PROJECT, and override_path = true.',
-    source: containerd24(`${HOSTS}, parseHostConfig`),
+    source: containerd24(`${HOSTS}, parseHostConfig`, 'containerd 2.4.2 asks https://cr.example.io/hub/v2'),
     find: (file) =>
       hostsFile(file)
         .hosts.filter(({ url, table }) => {
@@ -127,7 +130,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     key: 'override_path',
     happens: 'With override_path, containerd does not add /v2, so that its requests miss the API of the registry.',
     remedy: 'Write /v2 into the path of the host, or remove override_path.',
-    source: containerd24(`${HOSTS}, parseHostConfig`),
+    source: containerd24(`${HOSTS}, parseHostConfig`, 'containerd 2.4.2 asks https://cr.example.io/hub'),
     find: (file) =>
       hostsFile(file)
         .hosts.filter(
@@ -176,7 +179,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     happens:
       'If none of the hosts has the image, or all of them fail, containerd asks the registry itself, in the internet.',
     remedy: 'Write server = "https://EDGE" at the top of the file, so that containerd asks nothing but the edge.',
-    source: containerd24(`${HOSTS}, ConfigureHosts`),
+    source: containerd24(`${HOSTS}, ConfigureHosts`, 'containerd 2.4.2 asks registry-1.docker.io last'),
     find: (file, context) => {
       const { registry, server, serverLine, hosts } = hostsFile(file);
       if (hosts.length === 0 || (!isBehindEdge(registry, context) && registry !== '_default')) return [];
@@ -258,7 +261,10 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     happens:
       'dial_timeout must be a text with a unit. For anything else, containerd logs an error, ignores the whole file, and asks the registry itself.',
     remedy: 'Write dial_timeout = "2s".',
-    source: containerd24(`${HOSTS}, parseHostConfig and loadHostDir`),
+    source: containerd24(
+      `${HOSTS}, parseHostConfig and loadHostDir`,
+      'containerd 2.4.2 asks only registry-1.docker.io',
+    ),
     find: (file) => {
       const { root, hosts } = hostsFile(file);
       return [root, ...hosts.map(({ table }) => table)].flatMap((table) => {
@@ -293,7 +299,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
     key: 'ca',
     happens: 'The file of the CA is not there. Every pull of these images fails, also from the other hosts.',
     remedy: 'Put the CA there, or correct the path. A relative path starts at the folder of hosts.toml.',
-    source: containerd24(`${HOSTS}, updateTLSConfigFromHost`),
+    source: containerd24(`${HOSTS}, updateTLSConfigFromHost`, 'containerd 2.4.2 says: unable to read CA cert'),
     find: (file, { exists }) => {
       const { root, hosts } = hostsFile(file);
       const folder = file.path.slice(0, file.path.lastIndexOf('/'));

@@ -1,7 +1,7 @@
 import { entriesAt, entryAt, textsAt } from '../document.ts';
 import { hostOf, isEdge, isLoopback, pathOf, quoted } from '../registry-name.ts';
 import type { ParsedFile, Rule } from '../rule.ts';
-import { moby25, moby28 } from './sources.ts';
+import { moby24, moby28 } from './sources.ts';
 
 const TRIED = 'Docker Engine 20.10.24';
 const REGISTRY = 'registry/config.go';
@@ -49,11 +49,14 @@ export const DOCKER_DAEMON_RULES: Rule[] = [
     ...COMMON,
     name: 'docker-mirror-path',
     effect: 'broken',
-    versions: { before: '25.0' },
+    versions: { before: '24.0.8' },
     key: MIRRORS,
-    happens: 'dockerd does not start: before version 25, a mirror must not have a path.',
+    happens: 'dockerd does not start: before 24.0.8, a mirror must not have a path.',
     remedy: 'Remove the path. At the edge, a further hostname with a route of its own takes its place.',
-    source: moby25(`${REGISTRY}, ValidateMirror`, `${TRIED} says: invalid mirror: path, query, or fragment at end`),
+    source: moby24(
+      `${REGISTRY}, ValidateMirror; 24.0.7 refuses a path`,
+      `${TRIED} says: invalid mirror: path, query, or fragment at end`,
+    ),
     find: (file) =>
       mirrors(file)
         .filter(({ text }) => /^https?:\/\//i.test(text) && pathOf(text) !== '')

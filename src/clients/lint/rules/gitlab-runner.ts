@@ -35,6 +35,12 @@ function policyHits(file: ParsedFile, policy: string): Hit[] {
   );
 }
 
+/** `docker:28-dind` and its like. */
+function isDockerInDocker(image: string): boolean {
+  const name = image.slice(image.lastIndexOf('/') + 1);
+  return name.startsWith('docker:') && name.endsWith('dind');
+}
+
 function parses(text: string): boolean {
   try {
     return parseJson(text).kind === 'map';
@@ -106,7 +112,7 @@ export const GITLAB_RUNNER_RULES: Rule[] = [
     find: (file) =>
       executors(file)
         .flatMap((executor) => itemsAt(executor, 'services'))
-        .filter((service) => /(^|\/)docker(:[^/]*dind|.*-dind)/.test(textAt(service, 'name') ?? ''))
+        .filter((service) => isDockerInDocker(textAt(service, 'name') ?? ''))
         .filter((service) => !textsAt(service, 'command').some(({ text }) => /registry-mirror/.test(text)))
         .map((service) => ({ line: service.line, subject: `service ${quoted(textAt(service, 'name') ?? '')}` })),
   },

@@ -52,5 +52,6 @@ export const HOST_KEYS = new Set([
 
 /** Go's `time.ParseDuration`. */
 export function isDuration(text: string): boolean {
+  if (text.length > 40) return false;
   return /^[+-]?(0|(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))*)$/.test(text);
 }
