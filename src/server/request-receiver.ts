@@ -141,9 +141,13 @@ class RequestReceiver {
       return;
     }
     const { socket } = req;
-    // Node has given up this connection, and its errors, but replies to earlier requests may still be written to it.
+    // Node has given up this connection: it tells nobody of errors, nor that the connection takes bytes again. A reply to an earlier
+    // request that waits for that would never end, so the connection does.
     socket.on('error', () => socket.destroy());
-    if (this.#ending.has(socket)) return;
+    if (this.#ending.has(socket)) {
+      socket.destroy();
+      return;
+    }
     this.#ending.add(socket);
     this.#options.onMalformed();
     this.#endWith(socket, connection, answer, this.#options.exchanges.isUnused(socket), 'CONNECT');

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net, { type Socket } from 'node:net';
+import { Readable, type Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { createAdminServer } from '../../src/server/admin-listener.ts';
 import { closeNow, listenOn } from '../../src/server/bound-address.ts';
+import type { ClientRequest, ClientResponse } from '../../src/server/exchanges.ts';
 import { RedirectListener } from '../../src/server/redirect-listener.ts';
 import { closing, connectRaw, LIMITS, startListener } from './listener-harness.ts';
 import { SMUGGLING } from './smuggling.ts';
@@ -175,6 +177,24 @@ t.test('a client that is gone behind a refused CONNECT hurts nobody', async (t) 
   res.end('late');
   await closed;
 });
+
+for (const plain of [false, true])
+  t.test(`a reply with a CONNECT behind it ends, ${plain ? 'plain' : 'https'}`, async (t) => {
+    const arrived = Promise.withResolvers<ClientResponse>();
+    const handler = (_req: ClientRequest, res: ClientResponse) => {
+      arrived.resolve(res);
+      Readable.from(Array.from({ length: 400 }, () => Buffer.alloc(50_000))).pipe(res as Writable);
+    };
+    const { port } = await startListener(t, { handler, plain });
+    const socket = plain ? await connectPlain(t, port) : (await connectRaw(t, port)).socket;
+    const refused = `GET / HTTP/1.1\r\n${HOST}Expect: x\r\n\r\n`;
+    socket.write(`GET /large HTTP/1.1\r\n${HOST}\r\n${refused}CONNECT other.test:443 HTTP/1.1\r\n${HOST}\r\n`);
+    const res = await arrived.promise;
+    // Node looks after a connection no more once it has met a CONNECT: not even that it takes bytes again is told.
+    await closing(res as Writable);
+    t.notOk((res as Writable).writableFinished, 'not as if it were whole');
+    await closing(socket.on('error', () => undefined).resume());
+  });
 
 t.test('a slow head may be that of a HEAD', async (t) => {
   const { port } = await startListener(t, { timings: { headers: 100, sweep: 25 } });
