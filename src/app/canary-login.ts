@@ -12,7 +12,8 @@ export function canaryLogin({ auth, upstreams }: Config, material: Material, nam
     auth.canary === undefined
       ? [probe?.credentials, material.upstreams[name]?.probePassword]
       : [auth.canary, material.canaryPassword];
-  if (typeof login !== 'object') return undefined;
+  // A login that is renewed by itself would be another one at each question.
+  if (typeof login !== 'object' || !('passwordFile' in login)) return undefined;
   const image = auth.canary === undefined ? probe?.canary?.replace(/(@[^/]*|:[^/:]*)$/, '') : undefined;
   const scopes = image === undefined ? [] : [{ type: 'repository', name: image, actions: ['pull'] }];
   const realmHosts = [...auth.realmHosts, ...login.realmHosts];

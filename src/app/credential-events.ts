@@ -35,3 +35,16 @@ export function credentialEvents(log: Logger): Pick<UpstreamEvents, 'credentials
     },
   };
 }
+
+/** Logs when a program or a service that gives the edge's own credentials begins to fail, and when it gives some again. */
+export function credentialSourceEvents(
+  log: Logger,
+): (source: string, problem: string | undefined, hasLogin: boolean) => void {
+  return (source, problem, hasLogin) => {
+    if (problem === undefined) log.info({ source }, 'credentials of an upstream were renewed');
+    else if (hasLogin)
+      log.error({ source, problem }, 'credentials of an upstream cannot be renewed; the last ones stay in use');
+    else
+      log.error({ source, problem }, 'there are no credentials for an upstream, whose requests fail until there are');
+  };
+}

@@ -21,9 +21,12 @@ import { ShownRepositories } from '../proxy/pull/shown-repositories.ts';
 import { Sealer } from '../proxy/request/sealer.ts';
 import { PulledLog } from '../replication/coverage/pulled-log.ts';
 import type { Stores } from '../status/snapshot/snapshot.ts';
+import { CredentialSources } from '../upstream/credentials/credential-sources.ts';
 import { BufferPool } from '../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../upstream/resolver.ts';
+import type { Network } from '../upstream/streams.ts';
 import { registryIdentity } from '../upstream/upstream.ts';
+import { credentialSourceEvents } from './credential-events.ts';
 
 /** The state that outlives a reload of the configuration, and its exchange with the other nodes of the site. */
 export class ProcessState {
@@ -36,7 +39,7 @@ export class ProcessState {
   readonly scrubber = new CorruptCopyScrubber();
   readonly pulls = new PulledLog();
   readonly shown = new ShownRepositories();
-  readonly network = { resolver: new Resolver(), pool: new BufferPool() };
+  readonly network: Required<Network>;
   /** Logins, and failed ones. */
   readonly access: AccessMemory;
   readonly peers: Peers;
@@ -44,6 +47,8 @@ export class ProcessState {
 
   /** @param acme undefined: certificates are files */
   constructor({ config, material }: Loaded, log: Logger, acme?: AcmeState) {
+    const sources = new CredentialSources({ onNews: credentialSourceEvents(log) });
+    this.network = { resolver: new Resolver(), pool: new BufferPool(), sources };
     this.ledger = new Ledger({ ...config.ledger, clock: this.#clock });
     this.manifestCache = new ManifestCache(config.manifests);
     const onDeath = (error: Error) =>

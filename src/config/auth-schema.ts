@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { staticCredentials } from './credentials-schema.ts';
 import { isLoopback } from './network.ts';
 import { accessRule, choice, duration, file, list, network, realmHost, ruleHolder, section, userName } from './text.ts';
-import { staticCredentials } from './upstream-schema.ts';
 
 const issuer = z.strictObject({
   issuer: z.string().min(1).max(1024).describe('The issuer, exactly as `iss` in its tokens names it.'),

@@ -34,14 +34,19 @@ function unit(origin: string, count: number): string {
   return '';
 }
 
-/** Picks the branch of a union that has the same kind of value and knows its keys, so that an object is told about its keys. */
+/** Picks the branch of a union that has the same kind of value and knows most of its keys, so that an object is told about the others. */
 function unionFindings(issue: Issue & { code: 'invalid_union' }, path: KeyPath, input: unknown): KeyFinding[] {
   const value = valueAtPath(input, path);
   const fitting = issue.errors.filter(
     (branch) => !branch.some((inner) => inner.path.length === 0 && inner.code !== 'unrecognized_keys'),
   );
-  const known = fitting.find((branch) => !branch.some((inner) => inner.path.length === 0));
-  const branch = typeof value === 'object' && value !== null ? (known ?? fitting[0]) : undefined;
+  const unknownKeys = (branch: readonly Issue[]) =>
+    branch.reduce(
+      (sum, inner) => sum + (inner.code === 'unrecognized_keys' && inner.path.length === 0 ? inner.keys.length : 0),
+      0,
+    );
+  const closest = fitting.toSorted((one, other) => unknownKeys(one) - unknownKeys(other))[0];
+  const branch = typeof value === 'object' && value !== null ? closest : undefined;
   if (branch) return branch.flatMap((inner) => findingsOf({ ...inner, path: [...path, ...inner.path] }, input));
   const choices = [...new Set(issue.errors.flatMap((inner) => inner.slice(0, 1).map(({ message }) => message)))].join(
     ', or ',
@@ -84,7 +89,8 @@ const TYPE_NAMES: Record<string, string> = {
 
 const MAX_SHOWN = 60;
 /** Keys where users sometimes write the secret itself in place of its file name. */
-const SECRET = /^(credentials|username|password|passwordFile|keyFile|adminTokenFile|metricsTokenFile|hookSecretFile)$/;
+const SECRET =
+  /^(credentials|username|password|passwordFile|tokenFile|keyFile|adminTokenFile|metricsTokenFile|hookSecretFile)$/;
 
 /** A value as a message may show it: no secret, no control characters, not long. */
 export function shownValue(value: unknown, path: KeyPath): string {

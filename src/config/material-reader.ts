@@ -23,11 +23,11 @@ export class MaterialReader {
   readonly warnings: KeyFinding[] = [];
   /** The SHA-256 of each file that was read, by absolute name. */
   readonly files = new Map<string, string>();
-  readonly #folder: string;
+  readonly folder: string;
 
   /** @param folder base of relative names */
   constructor(folder: string) {
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   /** Reads a password or token without its trailing line break. */
@@ -37,14 +37,22 @@ export class MaterialReader {
     return text;
   }
 
+  /** Checks a token that is read again later, so that its file is not among `files`. */
+  async token(name: string, path: KeyPath): Promise<void> {
+    const known = this.files.has(resolve(this.folder, name));
+    const text = await this.secret(name, path);
+    if (!known) this.files.delete(resolve(this.folder, name));
+    if (text !== undefined && text !== '' && !isToken(text)) this.errors.push({ path, message: NO_TOKEN });
+  }
+
   /** Messages never contain this file name, because some users write the secret itself in its place. */
   async secretBytes(name: string, path: KeyPath): Promise<Buffer | undefined> {
-    return await this.#bytes(name, path, 'names a file that', `${RELATIVE}, in ${this.#folder}`);
+    return await this.#bytes(name, path, 'names a file that', `${RELATIVE}, in ${this.folder}`);
   }
 
   /** Reads one or more certificates. */
   async certificates(name: string, path: KeyPath): Promise<string | undefined> {
-    const text = (await this.#bytes(name, path, `the file ${resolve(this.#folder, name)}`, RELATIVE))?.toString('utf8');
+    const text = (await this.#bytes(name, path, `the file ${resolve(this.folder, name)}`, RELATIVE))?.toString('utf8');
     if (text === undefined) return undefined;
     const blocks = text.match(CERTIFICATE) ?? [];
     const bad = blocks.findIndex((block) => !succeeds(() => new X509Certificate(block)));
@@ -75,13 +83,13 @@ export class MaterialReader {
         message: `${names.certFile} and its key cannot be used for TLS`,
       });
     }
-    const absolute = (name: string) => resolve(this.#folder, name);
+    const absolute = (name: string) => resolve(this.folder, name);
     return { certFile: absolute(names.certFile), keyFile: absolute(names.keyFile), cert, key };
   }
 
   async #bytes(name: string, path: KeyPath, subject: string, remedy: string): Promise<Buffer | undefined> {
     try {
-      const file = resolve(this.#folder, name);
+      const file = resolve(this.folder, name);
       const content = await readBounded(file, MAX_BYTES);
       if (content !== undefined) this.files.set(file, createHash('sha256').update(content).digest('hex'));
       if (content === undefined) this.errors.push({ path, message: `${subject} is longer than ${MAX_BYTES} bytes` });
@@ -91,6 +99,13 @@ export class MaterialReader {
       return undefined;
     }
   }
+}
+
+const NO_TOKEN = 'names a file that holds no token; expected one line of ASCII without spaces';
+
+/** Whether a text can be a token in a header or a form. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]{1,65536}$/.test(text);
 }
 
 /** OpenSSL's reasons add nothing to "cannot be read". */

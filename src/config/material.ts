@@ -4,7 +4,7 @@ import { certificateFiles } from './acme-names.ts';
 import { BREAK_GLASS, isBreakGlassName, type PasswordHashes, parseHtpasswd } from './htpasswd.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import { type CertificatePair, MaterialReader, parseSecrets } from './material-reader.ts';
-import type { Config, UpstreamConfig } from './schema.ts';
+import type { Config, CredentialsConfig, UpstreamConfig } from './schema.ts';
 
 /** The contents of all files that a configuration names. File names are absolute. */
 export interface Material {
@@ -37,6 +37,8 @@ export interface Secrets {
   password?: string | undefined;
   probePassword?: string | undefined;
   replicationPassword?: string | undefined;
+  /** The folder of the configuration, to which the names of token files are relative. */
+  folder?: string | undefined;
 }
 
 const MIN_KEY_BYTES = 32;
@@ -109,14 +111,17 @@ async function upstreamMaterial(
   reader: MaterialReader,
 ): Promise<Secrets> {
   const ca = caFile === undefined ? undefined : await reader.certificates(caFile, [...path, 'caFile']);
-  const secret = async (given: string | { passwordFile: string } | undefined, ...at: KeyPath) =>
-    typeof given === 'object'
-      ? await reader.secret(given.passwordFile, [...path, ...at, 'credentials', 'passwordFile'])
-      : undefined;
+  const secret = async (given: CredentialsConfig | undefined, ...at: KeyPath) => {
+    if (typeof given !== 'object') return undefined;
+    const key = (name: string) => [...path, ...at, 'credentials', name];
+    // The upstream reads it by itself, again and again.
+    if ('tokenFile' in given) await reader.token(given.tokenFile, key('tokenFile'));
+    return 'passwordFile' in given ? await reader.secret(given.passwordFile, key('passwordFile')) : undefined;
+  };
   const password = await secret(credentials);
   const probePassword = await secret(probe.credentials, 'probe');
   const replicationPassword = await secret(replication.credentials, 'replication');
-  return { ca, password, probePassword, replicationPassword };
+  return { ca, password, probePassword, replicationPassword, folder: reader.folder };
 }
 
 async function adminTokens(

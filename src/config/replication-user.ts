@@ -1,13 +1,13 @@
 import type { Secrets } from './material.ts';
 import type { CredentialsConfig, UpstreamConfig } from './schema.ts';
 
-type Static = Exclude<CredentialsConfig, string>;
+type Own = Exclude<CredentialsConfig, string>;
 
 /**
  * The credentials for copies at an upstream: those of `replication`, else the upstream's, else the probe's. Credentials of clients are
  * never used.
  */
-export function replicationCredentials({ replication, credentials, probe }: UpstreamConfig): Static | 'none' {
+export function replicationCredentials({ replication, credentials, probe }: UpstreamConfig): Own | 'none' {
   if (replication.credentials !== undefined) return replication.credentials;
   if (typeof credentials === 'object') return credentials;
   return typeof probe.credentials === 'object' ? probe.credentials : 'none';

@@ -1,3 +1,4 @@
+import { metadataErrors } from './credentials-check.ts';
 import type { KeyFinding, KeyPath } from './key-path.ts';
 import { isLoopback } from './network.ts';
 import { contentReader } from './replication-user.ts';
@@ -19,7 +20,7 @@ export function upstreamErrors(name: string, upstream: UpstreamConfig): KeyFindi
       path: at('probe', 'canary'),
       message: `begins with the host ${host}; expected the image name alone`,
     });
-  return findings;
+  return [...findings, ...metadataErrors(name, upstream)];
 }
 
 function urlMessages(url: URL, twin: number | undefined): string[] {

@@ -1,19 +1,12 @@
 import { z } from 'zod';
+import { ownCredentials } from './credentials-schema.ts';
 import { choice, duration, file, flag, hostPattern, image, list, realmHost, section, wholeNumber } from './text.ts';
 
-export const staticCredentials = z.strictObject({
-  username: z.string().min(1).describe('User name, for example `robot$ci` or `_json_key`.'),
-  passwordFile: file.describe(
-    'File with the password; for `_json_key` the whole JSON key file. A line break at the end is ignored.',
-  ),
-  realmHosts: list(realmHost).describe('The same as `realmHosts` of the upstream, which this list is added to.'),
-});
-
 const credentials = z
-  .union([z.enum(['forward', 'none']), staticCredentials])
+  .union([z.enum(['forward', 'none']), ...ownCredentials])
   .default('none')
   .describe(
-    'Credentials for this upstream. `forward`: the Authorization header of the client, which no other upstream gets. `none`: no credentials. Or a user with a password file.',
+    'Credentials for this upstream. `forward`: the Authorization header of the client, which no other upstream gets. `none`: no credentials. Or those of the edge: a user with a password file, a token file, a credential helper, or a metadata server (docs/upstream-credentials.md).',
   );
 
 const probe = section({
@@ -29,7 +22,7 @@ const probe = section({
     'Whether the registry may be empty. Without a canary, Breakwater refuses pushes to a registry that lists nothing until something was read from it, because its storage may not be mounted. `true`: pushes are admitted, and its 404s are believed.',
   ),
   credentials: z
-    .union([z.literal('none'), staticCredentials])
+    .union([z.literal('none'), ...ownCredentials])
     .optional()
     .describe(
       'Credentials of probes. Default: the credentials of the upstream. With `forward`, probes have none by default.',
@@ -101,7 +94,7 @@ export const upstreamSchema = z.strictObject({
   probe: probe.describe('How the health of the upstream is checked.'),
   replication: section({
     credentials: z
-      .union([z.literal('none'), staticCredentials])
+      .union([z.literal('none'), ...ownCredentials])
       .optional()
       .describe(
         'Credentials for copying from and to this upstream. Default: the credentials of the upstream, then those of the probe. With `forward`, copies have none by default. Breakwater also looks with them whether the upstream has lost what was pushed to it.',

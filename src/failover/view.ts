@@ -88,6 +88,10 @@ export interface AccountView {
   refusal: CredentialsRefusal | undefined;
   /** Why it is not known whether it is accepted, and since when; undefined: it is known. */
   unknown?: { since: number; reason: string } | undefined;
+  /**
+   * For credentials that a program or a service gives: when it last did, and why it fails, since when. Undefined: they are never renewed.
+   */
+  renewal?: { givenAt: number | undefined; problem: { since: number; reason: string } | undefined } | undefined;
   /** When it ends, in epoch milliseconds; undefined: the upstream does not tell. */
   expires: number | 'never' | undefined;
 }

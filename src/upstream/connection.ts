@@ -8,9 +8,10 @@ import { AddressGuard } from './address-guard.ts';
 import { mayGetCredentials, type Reach, reachOf } from './allowed-hosts.ts';
 import { dropBody } from './body/explanatory-body.ts';
 import { type Answer, type Call, type CallElsewhere, Client } from './client.ts';
-import { Authorizer, type StaticUser, staticUser } from './credentials/authorizer.ts';
-import { configuredUsers } from './credentials/configured-users.ts';
+import { Authorizer } from './credentials/authorizer.ts';
+import { holdUsers } from './credentials/configured-users.ts';
 import { checkCredentials } from './credentials/credential-check.ts';
+import { CredentialSources, type HeldUser } from './credentials/credential-sources.ts';
 import {
   databaseAnswers,
   type Expiry,
@@ -19,6 +20,7 @@ import {
   robotExpiry,
   secretExpiry,
 } from './credentials/harbor-account.ts';
+import type { Login, OwnUser, RenewalView } from './credentials/own-user.ts';
 import { fetchToken, usableChallenge } from './credentials/token-service.ts';
 import { UserTokens } from './credentials/user-tokens.ts';
 import { redirectTarget } from './redirect.ts';
@@ -53,6 +55,7 @@ export class Connection {
   /** For probes while the upstream refuses those of the probe. */
   readonly #fallbackAuthorizer: Authorizer;
   readonly #accounts: Partial<Record<CredentialRole, Authorizer>>;
+  readonly #held: readonly HeldUser[];
   #userTokens: UserTokens | undefined;
   readonly #reach: Reach;
   readonly #onRefusedRealm: ((host: string) => void) | undefined;
@@ -81,18 +84,20 @@ export class Connection {
     this.#streams = new Streams(this.#client, this.url, options);
     // A pull gives up sooner by itself. A push waits for a slow token service (rule 11).
     const tokenMs = Math.max(config.deadlines.manifest, config.deadlines.push);
-    const ask = (realm: URL, authorization: string | undefined) =>
-      fetchToken(this.#client, realm, authorization, tokenMs);
-    const own = staticUser(config.credentials, secrets.password);
-    const authorizer = (user: StaticUser | undefined) => new Authorizer(this.url, user, ask, this.#reach);
-    this.#authorizer = config.credentials === 'forward' ? undefined : authorizer(own);
-    const probeUser =
-      config.probe.credentials === undefined ? own : staticUser(config.probe.credentials, secrets.probePassword);
-    this.#probeAuthorizer = authorizer(probeUser);
+    const ask = (realm: URL, login: Login | undefined) => fetchToken(this.#client, realm, login, tokenMs);
+    const authorizer = (user: OwnUser | undefined) => new Authorizer(this.url, user, ask, this.#reach);
+    const held = holdUsers(config, secrets, network.sources ?? new CredentialSources(), network.resolver);
+    this.#held = Object.values(held);
+    this.#authorizer = config.credentials === 'forward' ? undefined : authorizer(held.own?.user);
+    const { user } = (config.probe.credentials === undefined ? held.own : held.probe) ?? {};
+    this.#probeAuthorizer = authorizer(user);
     this.#fallbackAuthorizer = this.#authorizer ?? authorizer(undefined);
-    this.#accounts = Object.fromEntries(
-      configuredUsers(config, secrets).map(({ role, user }) => [role, authorizer(user)]),
-    );
+    this.#accounts = Object.fromEntries(Object.entries(held).map(([role, { user }]) => [role, authorizer(user)]));
+  }
+
+  /** Resolves when its own credentials are there, or the first try to get them has failed. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#held.map(({ user }) => user.ready));
   }
 
   /** @throws UpstreamError; or the signal's reason */
@@ -121,6 +126,7 @@ export class Connection {
       const shown = authorization === undefined ? headers : { ...headers, authorization };
       const answer = await this.#client.send({ method, path: url.pathname + url.search, headers: shown, body, signal });
       if (answer.status === 401) this.onWriteUnauthorized(answer.headers.joined('www-authenticate'), scopes);
+      this.#authorizer?.noteRefusal(answer.status, authorization);
       return answer;
     };
     const answer = await send();
@@ -160,6 +166,7 @@ export class Connection {
   ): Promise<string | undefined> {
     const authorizer = this.#authorizer;
     if (!authorizer) return clientAuthorization;
+    await unlessAborted(signal, authorizer.ensureLogin());
     if (!authorizer.knowsChallenge) {
       if (monotonicNow() < this.#noChallengeUntil) return undefined;
       const answer = await this.#checkVersion(signal);
@@ -194,15 +201,21 @@ export class Connection {
     return account ? this.#checkAccount(account, signal) : Promise.resolve();
   }
 
+  /** What is known of the renewal of such an account. */
+  accountRenewal(role: CredentialRole): RenewalView | undefined {
+    return this.#accounts[role]?.user?.renewal;
+  }
+
   /** When such an account ends. */
   async accountExpiry(role: CredentialRole, signal: AbortSignal): Promise<Expiry> {
     const account = this.#accounts[role];
     const user = account?.user;
-    const basic = account?.basic();
-    if (!user || basic === undefined) return undefined;
-    const told = secretExpiry(user.password);
+    // What is renewed by itself has no end that the operator could move.
+    if (!account || !user || user.renewal) return undefined;
+    const login = user.login();
+    const told = secretExpiry(login.password);
     if (told !== undefined || this.kind !== 'harbor') return told;
-    return robotExpiry(this.#harborGet(signal), user, basic);
+    return robotExpiry(this.#harborGet(signal), login, account.basic() ?? '');
   }
 
   /**
@@ -275,6 +288,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
+    for (const user of this.#held) user.release();
     this.#streams.destroy();
     await this.#client.destroy();
   }
@@ -297,10 +311,14 @@ export class Connection {
     if (authorizer.anonymous && call.scopes.length === 0) return this.#sendFollowing(asker, call, undefined);
     const first = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
     const answer = await this.#sendFollowing(asker, call, first);
+    if (!answer.redirected) authorizer.noteRefusal(answer.status, first);
     if (answer.status !== 401 || answer.redirected) return answer;
     if (!authorizer.learnChallenge(answer.headers.joined('www-authenticate'), first, call.scopes)) return answer;
     await dropBody(answer.body);
-    return this.#sendFollowing(asker, call, await unlessAborted(call.signal, authorizer.authorization(call.scopes)));
+    const second = await unlessAborted(call.signal, authorizer.authorization(call.scopes));
+    const retried = await this.#sendFollowing(asker, call, second);
+    if (!retried.redirected) authorizer.noteRefusal(retried.status, second);
+    return retried;
   }
 
   async #sendFollowing<A extends Answer | StreamAnswer>(

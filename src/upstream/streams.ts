@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { ReadableSource } from './body/readable-source.ts';
 import type { StreamedBody } from './body/streamed-body.ts';
 import { type Answer, type Call, type CallElsewhere, type Client, type ClientOptions, otherHostsCa } from './client.ts';
+import type { CredentialSources } from './credentials/credential-sources.ts';
 import type { HeaderList } from './header-list.ts';
 import type { BufferPool } from './reader/buffer-pool.ts';
 import { Reader, type ReaderOptions } from './reader/reader.ts';
@@ -11,6 +12,8 @@ import type { Resolver } from './resolver.ts';
 export interface Network {
   resolver: Resolver;
   pool: BufferPool;
+  /** Default: each connection has its own. */
+  sources?: CredentialSources;
 }
 
 /** An answer whose body is streamed. */

@@ -82,7 +82,6 @@ export class Upstream {
     this.#accounts = ownAccounts({
       name,
       config,
-      secrets,
       events,
       connection: () => this.#healthyConnection(),
       onNews: () => this.view(),
@@ -105,6 +104,8 @@ export class Upstream {
 
   /** Starts the probes. Resolves after the first round. */
   async start(): Promise<void> {
+    // Probes without their credentials would only show that there are none.
+    await Promise.all([...this.#urls.values()].map(({ connection }) => connection.ready()));
     const probed = [...this.#urls.values()].map((member) => member.prober.start());
     await Promise.all([...probed, ...this.#accounts.map((account) => account.start())]);
   }
@@ -279,7 +280,7 @@ export class Upstream {
     return new Connection(
       url,
       config,
-      { ca: secrets.ca, password: secrets.replicationPassword },
+      { ca: secrets.ca, password: secrets.replicationPassword, folder: secrets.folder },
       network,
       this.#onRefusedRealm,
     );

@@ -58,6 +58,30 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     { peers: ['https://edge-b.lan', 'https://10.0.0.12:8443', 'https://[fd00::1]'], keyFile: 'edge.key' },
     [],
   ],
+  [
+    'tokens of a machine of Google, for a registry of Google',
+    {
+      upstreams: {
+        harbor: { urls: ['https://europe-docker.pkg.dev'], credentials: { metadata: 'gcp' } },
+        gcr: { urls: ['https://gcr.io'], probe: { credentials: { metadata: 'gcp' } } },
+      },
+    },
+    [],
+  ],
+  [
+    'the same for a registry of others',
+    {
+      upstreams: { gcr: { urls: ['https://gcr.io.evil.example'], replication: { credentials: { metadata: 'gcp' } } } },
+    },
+    [
+      /^error upstreams\.gcr\.replication\.credentials\.metadata: .* https:\/\/gcr\.io\.evil\.example is no registry of/,
+    ],
+  ],
+  [
+    'the same in the clear',
+    { upstreams: { gcr: { urls: ['http://gcr.io'], credentials: { metadata: 'gcp' } } } },
+    [/^error upstreams\.gcr\.credentials\.metadata: /],
+  ],
   ['a plain listener for this machine', { listen: { plain: '127.0.0.1:5000' } }, []],
   ['a plain listener behind an Ingress', { listen: { plain: '0.0.0.0:5000' }, trustedProxies: ['10.0.0.0/8'] }, []],
   [

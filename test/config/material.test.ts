@@ -190,7 +190,7 @@ t.test('what copies show an upstream', async (t) => {
     const upstream = config.upstreams.a;
     if (!upstream) throw new Error('no upstream');
     const used = replicationCredentials(upstream);
-    t.equal(used === 'none' ? undefined : used.username, name, settings);
+    t.equal(typeof used === 'object' && 'passwordFile' in used ? used.username : undefined, name, settings);
     t.equal(replicationPassword(upstream, material.upstreams.a ?? {}), name && `${name}-password`, settings);
   }
 });

@@ -9,6 +9,7 @@ import { configuredRegistry } from '../../replication/registry/configured-regist
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { RetryPolicy } from '../../replication/registry/retry-policy.ts';
 import { Connection } from '../../upstream/connection.ts';
+import { CredentialSources } from '../../upstream/credentials/credential-sources.ts';
 import type { CanaryReading } from '../../upstream/health/byte-range-probe.ts';
 import { Canary } from '../../upstream/health/canary.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
@@ -95,7 +96,7 @@ async function pushAt(
   const { config, material } = loaded;
   const upstream = config.upstreams[name];
   if (!upstream) throw new Error(`no upstream ${name}`);
-  const network = { resolver: new Resolver(), pool: new BufferPool() };
+  const network = { resolver: new Resolver(), pool: new BufferPool(), sources: new CredentialSources() };
   const secrets = material.upstreams[name] ?? {};
   const { connection } = user
     ? { connection: new Connection(url, asUser(upstream, user), { ca: secrets.ca, password: user.password }, network) }

@@ -3,6 +3,7 @@ import { CopyError, orUnknown } from '../../replication/copy-error.ts';
 import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { RetryPolicy } from '../../replication/registry/retry-policy.ts';
+import { CredentialSources } from '../../upstream/credentials/credential-sources.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -38,7 +39,7 @@ async function imageOf(
   const upstream = config.upstreams[name];
   const [url] = upstream?.urls ?? [];
   if (!upstream || url === undefined) return undefined;
-  const network = { resolver: new Resolver(), pool: new BufferPool() };
+  const network = { resolver: new Resolver(), pool: new BufferPool(), sources: new CredentialSources() };
   const { connection } = configuredRegistry(name, url, upstream, material.upstreams[name] ?? {}, network);
   try {
     return await firstIn(new RemoteRegistry(name, connection, new RetryPolicy({ limitMs: 0 })), prefix, signal);

@@ -9,7 +9,21 @@ const ENDS_SOON_MS = 14 * 86_400_000;
  * @param now epoch milliseconds
  */
 export function accountFindings(upstream: string, accounts: readonly AccountView[], now: number): CheckFinding[] {
-  return accounts.flatMap((account) => [...refusalFinding(upstream, account), ...endFinding(upstream, account, now)]);
+  return accounts.flatMap((account) => [
+    ...renewalFinding(upstream, account),
+    ...refusalFinding(upstream, account),
+    ...endFinding(upstream, account, now),
+  ]);
+}
+
+/** Whether the program or service gives credentials. */
+function renewalFinding(upstream: string, { role, username, renewal }: AccountView): CheckFinding[] {
+  if (!renewal) return [];
+  const subject = `upstreams.${upstream}.${KEYS[role]}`;
+  if (!renewal.problem) return [{ level: 'ok', subject, message: `${username} gives credentials` }];
+  const message = `${username} gives no credentials: ${renewal.problem.reason}`;
+  const remedy = 'correct that, or set other credentials: docs/upstream-credentials.md has the kinds';
+  return [{ level: 'error', subject, message, remedy }];
 }
 
 /** A refusal of the credentials of pulls has its finding already. */

@@ -5,6 +5,7 @@ import { acmeOf } from '../../config/acme-names.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { inspectFile, type Loaded, loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
+import { CredentialSources } from '../../upstream/credentials/credential-sources.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { Upstream } from '../../upstream/upstream.ts';
@@ -115,7 +116,7 @@ function configurationFindings({ path, config, warnings }: Loaded): CheckFinding
 
 async function upstreamFindings({ config, material }: Loaded): Promise<CheckFinding[]> {
   const { auth } = config;
-  const network = { resolver: new Resolver(), pool: new BufferPool() };
+  const network = { resolver: new Resolver(), pool: new BufferPool(), sources: new CredentialSources() };
   const ignore = () => undefined;
   const silent = {
     health: ignore,

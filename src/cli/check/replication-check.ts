@@ -4,6 +4,7 @@ import { type CopyRoute, configuredCopyRoutes, repositoryPair } from '../../repl
 import { configuredRegistry } from '../../replication/registry/configured-registry.ts';
 import { RemoteRegistry } from '../../replication/registry/remote-registry.ts';
 import { RetryPolicy } from '../../replication/registry/retry-policy.ts';
+import { CredentialSources } from '../../upstream/credentials/credential-sources.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -26,7 +27,7 @@ async function checkCopyRoute(
   routes: Parameters<typeof repositoryPair>[0],
   copyRoute: CopyRoute,
 ): Promise<CheckFinding[]> {
-  const network = { resolver: new Resolver(), pool: new BufferPool() };
+  const network = { resolver: new Resolver(), pool: new BufferPool(), sources: new CredentialSources() };
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const open = (name: string) => {
     const upstream = config.upstreams[name];

@@ -6,6 +6,7 @@ import type { Loaded } from '../../config/load.ts';
 import { reachOf } from '../../upstream/allowed-hosts.ts';
 import { Client } from '../../upstream/client.ts';
 import { SIGNATURES } from '../../upstream/credentials/issuer-keys.ts';
+import type { Login } from '../../upstream/credentials/own-user.ts';
 import { fetchToken, tokenServiceUrl, usableChallenge } from '../../upstream/credentials/token-service.ts';
 import type { Resolver } from '../../upstream/resolver.ts';
 import { asUpstreamError } from '../../upstream/upstream-error.ts';
@@ -74,22 +75,22 @@ async function realmOf(client: Client, url: URL, rules: Rules): Promise<URL> {
   return tokenServiceUrl(challenge, { ...rules, upstream: url, failure: 'malformed' });
 }
 
-async function tokenOf(client: Client, realm: URL, login: string | undefined): Promise<{ token: string }> {
+async function tokenOf(client: Client, realm: URL, login: Login | undefined): Promise<{ token: string }> {
   return { token: (await fetchToken(client, realm, login, TIMEOUT_MS)).value };
 }
 
-/** The Authorization of the edge's own user; undefined: it has none. */
+/** The login of the edge's own user with a password file; undefined: it has none. */
 function loginOf(
   { credentials, probe }: Loaded['config']['upstreams'][string],
   secrets: Loaded['material']['upstreams'][string] | undefined,
-): string | undefined {
+): Login | undefined {
   const accounts = [
     { account: credentials, password: secrets?.password },
     { account: probe.credentials, password: secrets?.probePassword },
   ];
   for (const { account, password } of accounts)
     if (typeof account === 'object' && 'username' in account && password !== undefined)
-      return `Basic ${Buffer.from(`${account.username}:${password}`).toString('base64')}`;
+      return { username: account.username, password };
   return undefined;
 }
 

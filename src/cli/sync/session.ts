@@ -1,5 +1,6 @@
 import { loadConfig } from '../../config/load.ts';
 import type { Connection } from '../../upstream/connection.ts';
+import { CredentialSources } from '../../upstream/credentials/credential-sources.ts';
 import { BufferPool } from '../../upstream/reader/buffer-pool.ts';
 import { Resolver } from '../../upstream/resolver.ts';
 import { UpstreamError } from '../../upstream/upstream-error.ts';
@@ -22,7 +23,7 @@ export async function syncSession(fromText: string, toText: string, options: Syn
   const loaded = named ? await loadConfig(configPath(options.config)) : undefined;
   const names = await repositoryNames(options.repository, options.repositoryFile);
   const plan = planSync(from, to, options, loaded?.config, names);
-  const network = { resolver: new Resolver(), pool: new BufferPool() };
+  const network = { resolver: new Resolver(), pool: new BufferPool(), sources: new CredentialSources() };
   const opened: Connection[] = [];
   try {
     const openSource = await openRegistry({ which: 'from', side: from, options, loaded, network, opened });

@@ -15,7 +15,7 @@ export function configuredRegistry(
   network: Network,
   retryPolicy = new RetryPolicy(),
 ): RemoteRegistry {
-  const secrets = { ca: material.ca, password: replicationPassword(upstream, material) };
+  const secrets = { ca: material.ca, password: replicationPassword(upstream, material), folder: material.folder };
   const config = { ...upstream, credentials: replicationCredentials(upstream) };
   return new RemoteRegistry(name, new Connection(url, config, secrets, network), retryPolicy);
 }

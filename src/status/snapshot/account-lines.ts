@@ -45,6 +45,7 @@ export function accountNews(
 ): AccountNews {
   const lines = upstreams.flatMap((upstream) => [
     ...refusalLines(upstream, clock),
+    ...upstream.accounts.flatMap((account) => renewalLines(upstream.name, account, clock)),
     ...upstream.accounts.flatMap((account) => endLines(upstream.name, account, now)),
   ]);
   return { lines, degraded: lines.length > 0 };
@@ -59,6 +60,18 @@ function refusalLines({ name, credentials, accounts }: UpstreamSnapshot, clock: 
     const who = username === undefined ? '' : ` (${username})`;
     return `${name} ${REFUSED[role]}${who} since ${clock(since)} (${reason}). Renew them.${LOST[role]}`;
   });
+}
+
+function renewalLines(
+  upstream: string,
+  { role, username, renewal }: AccountSnapshot,
+  clock: (iso: string) => string,
+): string[] {
+  if (!renewal?.problem) return [];
+  const { since, reason } = renewal.problem;
+  const { givenAt } = renewal;
+  const now = givenAt === null ? 'There are none yet, so requests fail' : `Those of ${clock(givenAt)} stay in use`;
+  return [`${upstream}: ${USES[role]} cannot be renewed since ${clock(since)} by ${username}: ${reason}. ${now}.`];
 }
 
 function endLines(upstream: string, { role, username, state, expires }: AccountSnapshot, now: number): string[] {

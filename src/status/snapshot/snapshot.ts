@@ -146,12 +146,23 @@ function credentialsOf(
 }
 
 function accountSnapshot(account: AccountView, now: ClockReading): AccountSnapshot {
-  const { role, username, refusal, unknown, expires } = account;
+  const { role, username, refusal, unknown, expires, renewal } = account;
   const trouble = refusal ?? unknown;
   return {
     ...{ role, username, state: refusal ? 'refused' : unknown ? 'unknown' : 'good' },
     ...(trouble && { since: isoTime(trouble.since, now), reason: trouble.reason }),
     expires: typeof expires === 'number' ? isoTime(expires - now.wall + now.monotonic, now) : (expires ?? null),
+    ...(renewal && { renewal: renewalSnapshot(renewal, now) }),
+  };
+}
+
+function renewalSnapshot(
+  { givenAt, problem }: NonNullable<AccountView['renewal']>,
+  now: ClockReading,
+): NonNullable<AccountSnapshot['renewal']> {
+  return {
+    givenAt: givenAt === undefined ? null : isoTime(givenAt, now),
+    problem: problem ? { since: isoTime(problem.since, now), reason: problem.reason } : null,
   };
 }
 

@@ -35,6 +35,8 @@ export interface AccountSnapshot extends Pick<AccountView, 'role' | 'username'> 
   reason?: string;
   /** When it ends: ISO 8601, `never`, or null where the upstream does not tell. */
   expires: string | null;
+  /** Only for credentials that a program or a service gives: when it last did, and since when and why it fails. */
+  renewal?: { givenAt: string | null; problem: { since: string; reason: string } | null };
 }
 
 /** Corrupt copies of blobs on one upstream. */

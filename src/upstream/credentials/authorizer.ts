@@ -1,21 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { monotonicNow } from '../../clock/clock.ts';
-import type { CredentialsConfig } from '../../config/schema.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import type { Reach } from '../allowed-hosts.ts';
 import { UpstreamError } from '../upstream-error.ts';
+import { basicOf, type Login, type OwnUser } from './own-user.ts';
 import { type Token, tokenServiceUrl, usableChallenge } from './token-service.ts';
 
-/** Breakwater's own user at an upstream. */
-export interface StaticUser {
-  username: string;
-  password: string;
-  /** Hosts beside the upstream's own whose token service may be given the password. */
-  realmHosts: readonly string[];
-}
-
-/** Asks a token service. @param authorization of the static user, if there is one */
-export type FetchToken = (realm: URL, authorization: string | undefined) => Promise<Token>;
+/** Asks a token service. @param login of the user, if there is one */
+export type FetchToken = (realm: URL, login: Login | undefined) => Promise<Token>;
 
 interface CachedToken {
   value: string;
@@ -27,25 +19,25 @@ const REFRESH_SHARE = 0.75;
 const EXPIRY_MARGIN_SECONDS = 10;
 
 /**
- * Authenticates Breakwater to one upstream: by Basic, or by the Bearer token flow (Docker token protocol) with a static
+ * Authenticates Breakwater to one upstream: by Basic, or by the Bearer token flow (Docker token protocol) with a
  * user or anonymously. The upstream's challenges tell which. Tokens are kept by scope and refreshed early.
  */
 export class Authorizer {
   readonly #upstream: URL;
   readonly #reach: Reach;
-  readonly #user: StaticUser | undefined;
+  readonly #user: OwnUser | undefined;
   readonly #fetchToken: FetchToken;
   readonly #tokens = new LRUCache<string, CachedToken>({ maxSize: MAX_TOKENS, sizeCalculation: () => 1 });
   readonly #pending = new Map<string, Promise<string>>();
   #challenge: Challenge | undefined;
   #lastTokenAt = Number.NEGATIVE_INFINITY;
 
-  /** @param reach default: the upstream's own host and those of the user */
+  /** @param reach default: the upstream's own host */
   constructor(
     upstream: URL,
-    user: StaticUser | undefined,
+    user: OwnUser | undefined,
     fetchToken: FetchToken,
-    reach: Reach = { own: [upstream], hosts: user?.realmHosts ?? [] },
+    reach: Reach = { own: [upstream], hosts: [] },
   ) {
     this.#upstream = upstream;
     this.#reach = reach;
@@ -53,12 +45,12 @@ export class Authorizer {
     this.#fetchToken = fetchToken;
   }
 
-  /** Whether there is no static user. */
+  /** Whether there is no user. */
   get anonymous(): boolean {
     return this.#user === undefined;
   }
 
-  get user(): StaticUser | undefined {
+  get user(): OwnUser | undefined {
     return this.#user;
   }
 
@@ -73,11 +65,23 @@ export class Authorizer {
   }
 
   /**
+   * Without a login nothing is sent, not even a request that may need none: its answer would not be the one for this user.
+   * @throws UpstreamError credentials
+   */
+  async ensureLogin(): Promise<void> {
+    if (!this.#user) return;
+    // Only the first requests after a start can come before the first login. A renewal is never waited for.
+    if (this.#user.ready) await this.#user.ready;
+    this.#user.login();
+  }
+
+  /**
    * The Authorization for a request; undefined before the first challenge.
    * @param scopes in the upstream's names
    * @throws UpstreamError credentials, or the error of the token service
    */
   async authorization(scopes: readonly string[]): Promise<string | undefined> {
+    await this.ensureLogin();
     if (this.#challenge?.scheme === 'basic') return this.basic();
     if (this.#challenge?.scheme !== 'bearer') return undefined;
     return `Bearer ${await this.#cachedOrNew(this.#challenge, scopes)}`;
@@ -93,6 +97,7 @@ export class Authorizer {
     if (!chosen) return false;
     this.#challenge = chosen;
     if (sent === undefined) return true;
+    this.noteRefusal(401, sent);
     if (chosen.scheme === 'basic') return !sent.startsWith('Basic ');
     // The token may have been revoked, or its key changed. Only the refused token is discarded: another request may
     // have fetched its successor.
@@ -102,11 +107,20 @@ export class Authorizer {
   }
 
   /**
+   * Notes that a request with this Authorization was refused. A token of the upstream's own may have ended, but Basic credentials are the
+   * user's. Elastic Container Registry answers 403 to those that have ended.
+   */
+  noteRefusal(status: number, sent: string | undefined): void {
+    if ((status === 401 || status === 403) && sent?.startsWith('Basic ')) this.#user?.refused?.();
+  }
+
+  /**
    * A new Authorization for a challenge, without the cache: a cached token would not show whether its user is still
    * accepted.
    * @throws UpstreamError as `authorization`
    */
   async freshAuthorization(wwwAuthenticate: string | undefined): Promise<string | undefined> {
+    await this.ensureLogin();
     const chosen = this.#chooseChallenge(wwwAuthenticate);
     if (chosen?.scheme !== 'bearer') return chosen && this.basic();
     const { scope = '' } = chosen.parameters;
@@ -118,10 +132,9 @@ export class Authorizer {
     if (this.#challenge) this.#tokens.delete(tokenKey(this.#challenge, scopes));
   }
 
-  /** Basic credentials of the static user, for APIs that take no tokens. */
+  /** Basic credentials of the user, for APIs that take no tokens. @throws UpstreamError while there are none */
   basic(): string | undefined {
-    if (!this.#user) return undefined;
-    return `Basic ${Buffer.from(`${this.#user.username}:${this.#user.password}`).toString('base64')}`;
+    return this.#user && basicOf(this.#user.login());
   }
 
   #chooseChallenge(wwwAuthenticate: string | undefined): Challenge | undefined {
@@ -174,7 +187,12 @@ export class Authorizer {
     const rules = { upstream: this.#upstream, reach: this.#reach, key: 'realmHosts', failure: 'credentials' } as const;
     const realm = tokenServiceUrl(challenge, rules);
     for (const scope of scopes) realm.searchParams.append('scope', scope);
-    return this.#fetchToken(realm, this.basic());
+    try {
+      return await this.#fetchToken(realm, this.#user?.login());
+    } catch (error) {
+      if (error instanceof UpstreamError && error.reason === 'credentials') this.#user?.refused?.();
+      throw error;
+    }
   }
 
   #cacheToken(key: string, { value, expiresIn }: Token): void {
@@ -185,13 +203,4 @@ export class Authorizer {
 
 function tokenKey(challenge: Challenge, scopes: readonly string[]): string {
   return [challenge.parameters.realm, challenge.parameters.service, ...scopes].join(' ');
-}
-
-/**
- * The static user of the configured credentials; undefined when there is none.
- * @param password content of the password file
- */
-export function staticUser(credentials: CredentialsConfig, password: string | undefined): StaticUser | undefined {
-  if (typeof credentials === 'string') return undefined;
-  return { username: credentials.username, password: password ?? '', realmHosts: credentials.realmHosts };
 }

@@ -1,7 +1,7 @@
 import { dropBody } from '../body/explanatory-body.ts';
 import { parseJson, readBody } from '../body/read-body.ts';
 import type { Answer } from '../client.ts';
-import type { StaticUser } from './authorizer.ts';
+import type { Login } from './own-user.ts';
 
 /** Reads a path of Harbor's API. @param authorization undefined: as nobody */
 export type HarborGet = (path: string, authorization: string | undefined) => Promise<Answer>;
@@ -40,7 +40,7 @@ export async function isKnownToApi(get: HarborGet, authorization: string): Promi
 }
 
 /** When a robot ends, as Harbor's list of robots has it. The robot needs the permission to list robots. */
-export async function robotExpiry(get: HarborGet, { username }: StaticUser, authorization: string): Promise<Expiry> {
+export async function robotExpiry(get: HarborGet, { username }: Login, authorization: string): Promise<Expiry> {
   if (!isRobot(username)) return undefined;
   const project = /\$([^+$]+)\+/.exec(username)?.[1];
   const query = project === undefined ? 'Level=system' : await projectQuery(get, project, authorization);

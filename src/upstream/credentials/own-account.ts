@@ -1,8 +1,10 @@
 import { monotonicNow } from '../../clock/clock.ts';
 import type { CredentialRole, CredentialsRefusal } from '../../failover/credentials.ts';
 import type { AccountView } from '../../failover/view.ts';
+import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import type { Expiry } from './harbor-account.ts';
+import type { RenewalView } from './own-user.ts';
 
 export interface OwnAccountOptions {
   role: CredentialRole;
@@ -11,6 +13,8 @@ export interface OwnAccountOptions {
   /** Checks the credentials, and then tells when they end. @throws UpstreamError */
   check: ((signal: AbortSignal) => Promise<void>) | undefined;
   readExpiry: (signal: AbortSignal) => Promise<Expiry>;
+  /** What is known of the renewal of the credentials. Default: they are never renewed. */
+  renewal?: () => RenewalView | undefined;
   /** As for `CredentialWatch`. */
   timing: { timeout: number; interval: number; fastInterval: number };
   /** As for `CredentialWatch`. */
@@ -74,11 +78,18 @@ export class OwnAccount {
   /** Undefined where there are no credentials. */
   get view(): AccountView | undefined {
     const { role, username, refusal, unknown } = this;
-    return username === undefined ? undefined : { role, username, refusal, unknown, expires: this.#expires };
+    const renewal = this.#options.renewal?.();
+    return username === undefined ? undefined : { role, username, refusal, unknown, renewal, expires: this.#expires };
+  }
+
+  /** A program or a service should give a login, and has given none. */
+  get #isWithoutLogin(): boolean {
+    const renewal = this.#options.renewal?.();
+    return renewal !== undefined && renewal.givenAt === undefined;
   }
 
   reportDenial(detail: string): void {
-    this.#watch.reportDenial(detail);
+    if (!this.#isWithoutLogin) this.#watch.reportDenial(detail);
   }
 
   /** Whether the upstream refuses the credentials altogether. Checks it, unless a check was made just now. */
@@ -87,7 +98,11 @@ export class OwnAccount {
   }
 
   async #check(check: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    await check(signal);
+    await check(signal).catch((error: unknown) => {
+      // The upstream has refused nothing.
+      if (this.#isWithoutLogin) throw new UpstreamError('authority-dead', asUpstreamError(error).message);
+      throw error;
+    });
     if (monotonicNow() - this.#expiryReadAt < EXPIRY_EVERY_MS) return;
     const expires = await this.#options.readExpiry(signal).catch(() => 'failed' as const);
     if (expires === 'failed') return;

@@ -1,14 +1,15 @@
-import type { Secrets } from '../../config/material.ts';
 import type { UpstreamConfig } from '../../config/schema.ts';
 import { LOCK_MS } from '../../failover/authority-evidence.ts';
 import type { CredentialRole } from '../../failover/credentials.ts';
 import type { UpstreamEvents } from '../events.ts';
-import { configuredUsers } from './configured-users.ts';
+import { configuredAccounts } from './configured-users.ts';
 import { type Expiry, isRobot } from './harbor-account.ts';
 import { OwnAccount } from './own-account.ts';
+import type { RenewalView } from './own-user.ts';
 
 /** What an account asks of the upstream. */
 interface AccountChecks {
+  accountRenewal: (role: CredentialRole) => RenewalView | undefined;
   checkAccount: (role: CredentialRole, signal: AbortSignal) => Promise<void>;
   accountExpiry: (role: CredentialRole, signal: AbortSignal) => Promise<Expiry>;
 }
@@ -17,7 +18,6 @@ export interface OwnAccountsOptions {
   /** The upstream's name. */
   name: string;
   config: UpstreamConfig;
-  secrets: Secrets;
   events: UpstreamEvents;
   connection: () => AccountChecks | undefined;
   /** Called after the events. */
@@ -29,11 +29,10 @@ const AFTER_LOCK_MS = LOCK_MS + 500;
 
 /** The accounts of the edge's own at an upstream: that of pulls and pushes, which may have no credentials, and those of probes and copies. */
 export function ownAccounts(options: OwnAccountsOptions): [own: OwnAccount, ...others: OwnAccount[]] {
-  const users = configuredUsers(options.config, options.secrets);
-  const account = (role: CredentialRole) =>
-    makeAccount(options, role, users.find((one) => one.role === role)?.user.username);
-  const others = users.filter(({ role }) => role !== 'own');
-  return [account('own'), ...others.map(({ role }) => account(role))];
+  const names = configuredAccounts(options.config);
+  const account = (role: CredentialRole) => makeAccount(options, role, names.get(role));
+  const others = [...names.keys()].filter((role) => role !== 'own');
+  return [account('own'), ...others.map(account)];
 }
 
 function makeAccount(
@@ -46,6 +45,7 @@ function makeAccount(
   return new OwnAccount({
     ...about,
     check: username === undefined ? undefined : async (signal) => connection()?.checkAccount(role, signal),
+    renewal: () => connection()?.accountRenewal(role),
     readExpiry: async (signal) => connection()?.accountExpiry(role, signal),
     timing: probe,
     refusalMs: probe.kind === 'harbor' ? LOCK_MS : 0,

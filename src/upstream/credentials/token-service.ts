@@ -3,9 +3,10 @@ import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { mayGetCredentials, type Reach } from '../allowed-hosts.ts';
 import { dropBody } from '../body/explanatory-body.ts';
 import { readJson } from '../body/read-body.ts';
-import type { Client } from '../client.ts';
+import type { CallElsewhere, Client } from '../client.ts';
 
 import { asUpstreamError, UpstreamError } from '../upstream-error.ts';
+import { basicOf, isRefreshToken, type Login } from './own-user.ts';
 
 const MAX_REPLY_BYTES = 262_144;
 const MIN_SECONDS = 60;
@@ -56,23 +57,42 @@ export function tokenServiceUrl({ parameters }: Challenge, rules: RealmRules): U
   return realm;
 }
 
+/** Named in questions with a refresh token, which need a name of the client (distribution, "OAuth2 Token Authentication"). */
+const CLIENT_ID = 'breakwater';
+
+/** A question to a token service: by GET with a password or without (Docker token protocol), by POST with a refresh token (OAuth2). */
+function questionOf(realm: URL, login: Login | undefined): { url: URL; call: Omit<CallElsewhere, 'signal'> } {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (!login || !isRefreshToken(login)) {
+    if (login) headers.authorization = basicOf(login);
+    return { url: realm, call: { method: 'GET', headers } };
+  }
+  const url = new URL(realm);
+  url.search = '';
+  const form = new URLSearchParams(realm.searchParams);
+  form.set('grant_type', 'refresh_token');
+  form.set('client_id', CLIENT_ID);
+  form.set('refresh_token', login.password);
+  headers['content-type'] = 'application/x-www-form-urlencoded';
+  return { url, call: { method: 'POST', headers, body: form.toString() } };
+}
+
 /**
- * Asks a token service for a token (Docker token protocol, GET).
- * @param authorization of the user, if there is one
+ * Asks a token service for a token.
+ * @param login of the user, if there is one
  * @param limitMs milliseconds for the whole request
  * @throws UpstreamError whose message names the host and nothing else of the request
  */
 export async function fetchToken(
   client: Client,
   realm: URL,
-  authorization: string | undefined,
+  login: Login | undefined,
   limitMs: number,
 ): Promise<Token> {
   const signal = AbortSignal.timeout(limitMs);
-  const headers: Record<string, string> = { accept: 'application/json' };
-  if (authorization !== undefined) headers.authorization = authorization;
+  const { url, call } = questionOf(realm, login);
   try {
-    const answer = await client.sendElsewhere(realm, { method: 'GET', headers, signal });
+    const answer = await client.sendElsewhere(url, { ...call, signal });
     if (answer.status === 200) {
       const { value, expiresIn } = readToken(await readJson(answer.body, MAX_REPLY_BYTES), realm.host);
       return { value, expiresIn: Math.min(expiresIn, MAX_SECONDS) };

@@ -126,8 +126,10 @@ t.test('no key that names a file is missing above', async (t) => {
   const keys = documentedKeys(jsonSchema()).map(({ key }) => key.replace(/^.*[.\]]/, ''));
   const files = [...new Set(keys.filter((key) => /File$/.test(key)))];
   t.ok(files.length >= 8);
+  // An upstream looks at its token file by itself.
+  const watched = files.filter((key) => key !== 'tokenFile');
   t.strictSame(
-    files.filter((key) => !Object.values(MODES).join('').includes(`${key}:`)),
+    watched.filter((key) => !Object.values(MODES).join('').includes(`${key}:`)),
     [],
   );
 });

@@ -1,19 +1,20 @@
 import t from 'tap';
-import { Authorizer, type StaticUser } from '../../../src/upstream/credentials/authorizer.ts';
+import { Authorizer } from '../../../src/upstream/credentials/authorizer.ts';
+import { fixedUser, type Login, type OwnUser } from '../../../src/upstream/credentials/own-user.ts';
 import type { Token } from '../../../src/upstream/credentials/token-service.ts';
 import { UpstreamError } from '../../../src/upstream/upstream-error.ts';
 import { CLOCK_STEPS, MockedTime } from '../../helpers/host-clock.ts';
 
 const REGISTRY = new URL('https://registry.example.io');
-const USER: StaticUser = { username: 'robot$ci', password: 'hunter2', realmHosts: ['auth.example.io'] };
+const USER = fixedUser('robot$ci', 'hunter2');
 const SCOPES = ['repository:app:pull'];
 const bearer = (realm: string) => `Bearer realm="${realm}",service="registry"`;
 
 /** A token service that counts. */
 function service(expiresIn = 300) {
-  const asked: { realm: string; authorization: string | undefined }[] = [];
-  const fetch = async (realm: URL, authorization: string | undefined): Promise<Token> => {
-    asked.push({ realm: realm.href, authorization });
+  const asked: { realm: string; user: string | undefined }[] = [];
+  const fetch = async (realm: URL, login: Login | undefined): Promise<Token> => {
+    asked.push({ realm: realm.href, user: login?.username });
     return { value: `token-${asked.length}`, expiresIn };
   };
   return { asked, fetch };
@@ -37,7 +38,7 @@ t.test('a token is asked for once a scope, with the user, and shared by those wh
   t.equal(two, one);
   t.equal(await authorizer.authorization(['repository:other:pull']), 'Bearer token-2');
   t.match(asked[0]?.realm, /service=registry&scope=repository%3Aapp%3Apull$/);
-  t.match(asked[0]?.authorization, /^Basic /);
+  t.equal(asked[0]?.user, 'robot$ci');
 });
 
 t.test('a refused token is thrown away', async (t) => {
@@ -87,7 +88,7 @@ for (const [name, step] of Object.entries(CLOCK_STEPS))
   });
 
 t.test('where the password may go', async (t) => {
-  const rows: [realm: string, user: StaticUser | undefined, allowed: boolean][] = [
+  const rows: [realm: string, user: OwnUser | undefined, allowed: boolean][] = [
     ['https://registry.example.io/token', USER, true],
     ['https://auth.example.io/token', USER, true],
     ['https://evil.example.com/token', USER, false],
@@ -100,11 +101,11 @@ t.test('where the password may go', async (t) => {
   ];
   for (const [realm, user, allowed] of rows) {
     const { asked, fetch } = service();
-    const authorizer = new Authorizer(REGISTRY, user, fetch);
+    const authorizer = new Authorizer(REGISTRY, user, fetch, { own: [REGISTRY], hosts: ['auth.example.io'] });
     authorizer.learnChallenge(bearer(realm), undefined, SCOPES);
     const result = await authorizer.authorization(SCOPES).catch((error: unknown) => error);
     t.equal(asked.length, allowed ? 1 : 0, realm);
-    if (!user) t.equal(asked[0]?.authorization, undefined, 'nobody’s password goes anywhere');
+    if (!user) t.equal(asked[0]?.user, undefined, 'nobody’s password goes anywhere');
     if (allowed) continue;
     t.ok(result instanceof UpstreamError && result.reason === 'credentials', `${realm} is refused`);
     t.notMatch(String(result), /hunter2|aHVudGVyMg/, 'without the password');
@@ -113,11 +114,12 @@ t.test('where the password may go', async (t) => {
 
 t.test('a service that fails: the next request asks the upstream anew where to', async (t) => {
   const asked: string[] = [];
-  const authorizer = new Authorizer(REGISTRY, USER, async (realm) => {
+  const fetch = async (realm: URL) => {
     asked.push(realm.host);
     if (realm.host === 'auth.example.io') throw new UpstreamError('status-5xx', 'the token service answers 500');
     return { value: 'good', expiresIn: 60 };
-  });
+  };
+  const authorizer = new Authorizer(REGISTRY, USER, fetch, { own: [REGISTRY], hosts: ['auth.example.io'] });
   authorizer.learnChallenge(bearer('https://auth.example.io/token'), undefined, SCOPES);
   await t.rejects(authorizer.authorization(SCOPES), /answers 500/);
   t.equal(await authorizer.authorization(SCOPES), undefined, 'without a token');
@@ -172,14 +174,14 @@ t.test('challenges that cannot be used', async (t) => {
 });
 
 t.test('hosts are the same in any case; an IPv6 address with and without brackets', async (t) => {
-  const user = { ...USER, realmHosts: ['AUTH.example.io', '::1'] };
+  const reach = { own: [REGISTRY], hosts: ['AUTH.example.io', '::1'] };
   for (const realm of [
     'https://auth.EXAMPLE.io/token',
     'https://[::1]:8443/token',
     'https://REGISTRY.example.io/token',
   ]) {
     const { asked, fetch } = service();
-    const authorizer = new Authorizer(REGISTRY, user, fetch);
+    const authorizer = new Authorizer(REGISTRY, USER, fetch, reach);
     authorizer.learnChallenge(bearer(realm), undefined, SCOPES);
     await authorizer.authorization(SCOPES);
     t.equal(asked.length, 1, realm);

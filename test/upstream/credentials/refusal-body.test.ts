@@ -15,6 +15,10 @@ t.test('a token service that refuses has refused, whether its body arrives or no
     const url = new URL(odd.url);
     const client = new Client(url, { ca: undefined, connectMs: 2000, connections: 1, resolver: new Resolver() });
     t.teardown(() => client.destroy());
-    await t.rejects(fetchToken(client, url, 'Basic eA==', timeLimit(2000)), { message: /answers 401/ }, ending);
+    await t.rejects(
+      fetchToken(client, url, { username: 'x', password: 'y' }, timeLimit(2000)),
+      { message: /answers 401/ },
+      ending,
+    );
   }
 });
