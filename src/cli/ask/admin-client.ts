@@ -105,7 +105,7 @@ function readToken(file: string): string {
 
 function refusedToken({ base, token }: AdminTarget): string {
   if (token)
-    return `the edge at ${base} refuses the token from ${token.from}. Compare it with the edge's adminTokenFile. The edge reads that file again on SIGHUP.`;
+    return `the edge at ${base} refuses the token from ${token.from}. Compare it with the edge's adminTokenFile. The edge reads that file again when it changes.`;
   return `the edge at ${base} requires a token. Use --token-file or ${TOKEN_VARIABLE}, or name the edge's configuration with --config.`;
 }
 

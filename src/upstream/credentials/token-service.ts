@@ -70,6 +70,8 @@ function questionOf(realm: URL, login: Login | undefined): { url: URL; call: Omi
   const url = new URL(realm);
   url.search = '';
   const form = new URLSearchParams(realm.searchParams);
+  const scopes = form.getAll('scope');
+  if (scopes.length > 0) form.set('scope', scopes.join(' '));
   form.set('grant_type', 'refresh_token');
   form.set('client_id', CLIENT_ID);
   form.set('refresh_token', login.password);

@@ -83,6 +83,9 @@ for (const kind of Object.keys(USERS) as CloudKind[])
       t.equal(question?.basic, undefined, 'a refresh token is no password');
       t.equal(question?.form.get('scope'), 'repository:library/app:pull');
       t.equal(question?.form.get('client_id'), 'breakwater');
+      const two = ['repository:a:pull,push', 'repository:b:pull'];
+      await connection.authorizationForWrite(two, undefined, AbortSignal.timeout(20_000));
+      t.strictSame(registry.questions.at(-1)?.form.getAll('scope'), [two.join(' ')], 'one list (OAuth2)');
     }
     if (kind === 'artifact-registry') t.match(question, { method: 'GET', basic: /^Basic / });
     if (kind === 'ecr') t.strictSame(registry.questions, [], 'Basic needs no token service');
