@@ -95,7 +95,7 @@ editor check it. An unknown key, a missing file or an ambiguous prefix stops the
 and what is expected. File names are relative to the configuration file. Times are written \`500ms\`, \`2s\`, \`1m\` or \`24h\`.
 
 SIGHUP reloads the configuration. So does new content of any file that it names, such as a password or a certificate. No connection is dropped. A configuration with errors is
-refused, and the old one stays in use. A change of a listen address, \`listen.proxyProtocol\`, \`ledger\`, \`manifests.memory\`,
+refused, and the old one stays in use. A change of a listen address, \`listen.proxyProtocol\`, \`listen.socketMode\`, \`ledger\`, \`manifests.memory\`,
 \`manifests.keep\` or \`log.level\` needs a restart.
 
 ## Example

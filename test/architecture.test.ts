@@ -324,6 +324,7 @@ const PLAIN_TIMERS: Record<string, string> = {
   'src/server/edge-answer.ts': 'destroys a socket',
   'src/server/file-watch.ts': 'calls what has the boundary',
   'src/server/proxy-header-read.ts': 'calls what has the boundary of its connection',
+  'src/server/unix-socket.ts': 'settles a promise',
   'src/splice/running-leg.ts': 'destroys a source',
   'src/splice/throughput.ts': 'calls what has the boundary of its transfer',
   'src/upstream/credentials/credential-watch.ts': 'calls what has the boundary',

@@ -5,7 +5,7 @@ import { type AdminAccess, AdminHandler } from '../admin/admin-handler.ts';
 import { monotonicNow } from '../clock/clock.ts';
 import { acmeOf } from '../config/acme-names.ts';
 import type { Loaded } from '../config/load.ts';
-import { isLoopback } from '../config/network.ts';
+import { isLocalListener, isLoopback, UNIX } from '../config/network.ts';
 import { onBackgroundError } from '../http/background.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { accept } from '../proxy/endpoints/accept.ts';
@@ -15,7 +15,7 @@ import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
 import { createAdminServer } from '../server/admin-listener.ts';
-import { addressOf, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
+import { addressOf, addressText, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
 import { DescriptorReserve } from '../server/descriptor-reserve.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
 import { explainRequest } from '../status/explained-request.ts';
@@ -36,7 +36,7 @@ interface Addresses extends ClientAddresses {
 }
 
 /** Keys of `listen` that cannot change without a restart. */
-const LISTEN_KEYS = ['https', 'plain', 'http', 'admin', 'proxyProtocol'] as const;
+const LISTEN_KEYS = ['https', 'plain', 'http', 'admin', 'proxyProtocol', 'socketMode'] as const;
 
 /** What to do when no descriptor can be opened. */
 const SHORT: Record<string, string> = {
@@ -145,7 +145,9 @@ export class App {
     }
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
     this.#descriptors.start();
-    const admin = await listenOn(this.#admin, this.#loaded.config.listen.admin, this.#onListenerError);
+    const { listen } = this.#loaded.config;
+    const mode = Number.parseInt(listen.socketMode, 8);
+    const admin = await listenOn(this.#admin, listen.admin, this.#onListenerError, mode);
     await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
     // What another edge has told may be gone from an upstream that came back meanwhile.
     for (const { content } of this.#runtime.context.upstreams.values()) void content.look();
@@ -224,6 +226,7 @@ export class App {
     const { config, routes } = this.#runtime.context;
     return takeSnapshot({
       hostname: config.hostname,
+      listeners: listenersOf(this.#addresses),
       startedAt: this.#startedAt,
       ready: this.#phase === 'serving',
       upstreams: [...this.#runtime.context.views().values()],
@@ -277,9 +280,9 @@ export class App {
     const { admin, adminHosts } = config.listen;
     return {
       address: admin,
-      loopback: isLoopback(addressOf(this.#admin).address),
+      loopback: isLocalListener(admin) || isLoopback(addressOf(this.#admin).address),
       // A listener that is configured by a name is also reached by it.
-      hosts: [listenAddress(admin).host.toLowerCase(), ...adminHosts],
+      hosts: [...(admin.startsWith(UNIX) ? [] : [listenAddress(admin).host.toLowerCase()]), ...adminHosts],
       token: material.adminToken,
       metricsToken: material.metricsToken,
       trustedProxies: this.#runtime.context.trustedProxies,
@@ -325,6 +328,11 @@ export class App {
     response.once('close', over);
     return runtime.handler.handle(request, response, expectsContinue, transport);
   }
+}
+
+/** Where the edge listens, as text. */
+function listenersOf(addresses: Addresses | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(addresses ?? {}).map(([name, address]) => [name, addressText(address)]));
 }
 
 /** Every host name that clients may use for the edge. */

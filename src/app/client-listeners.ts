@@ -45,7 +45,8 @@ export class ClientListeners {
     const { https, plain, http } = config.listen;
     const { handle, hostnames, challengeAnswer, trustedProxies, log, onError, onConnection } = options;
     const proxies = proxyTrustOf(config, trustedProxies, log);
-    const common = { limits: config.limits, proxies, onError, onConnection };
+    const socketMode = Number.parseInt(config.listen.socketMode, 8);
+    const common = { limits: config.limits, proxies, onError, onConnection, socketMode };
     this.certificates = new Certificates(options.certificates);
     this.#https = new ClientListener({
       ...common,
@@ -65,7 +66,8 @@ export class ClientListeners {
       this.#plain = listener;
     }
     if (http !== undefined) {
-      const httpsPort = () => this.#https.address().port;
+      // Before a unix socket is a web server, at the usual port.
+      const httpsPort = () => this.#https.address().port || 443;
       const told = { hostnames, httpsPort, challengeAnswer, onError, onConnection };
       this.#redirect = new RedirectListener({ address: http, ...told, proxies });
     }

@@ -1,11 +1,11 @@
 import type { KeyFinding } from './key-path.ts';
-import { isLoopback } from './network.ts';
+import { isLocalListener } from './network.ts';
 import type { Config } from './schema.ts';
 
 /** What the admin listener shows, and to whom. */
 export function adminWarnings({ listen, adminTokenFile, metricsTokenFile }: Config): KeyFinding | [] {
   if (adminTokenFile !== undefined) return [];
-  if (!isLoopback(listen.admin.replace(/:\d+$/, '')))
+  if (!isLocalListener(listen.admin))
     return {
       path: ['listen', 'admin'],
       message: `other machines can reach ${listen.admin}, and there is no adminTokenFile: only /healthz and /readyz are answered there`,

@@ -1,5 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
+/** What stands for the address of everything at the other end of a unix socket. */
+export const UNIX = 'unix:';
+
 export interface Network {
   address: string;
   bits: number;
@@ -19,9 +22,11 @@ export function parseNetwork(text: string): Network | undefined {
 /** A set of networks, IPv4 and IPv6. */
 export class NetworkSet {
   readonly #list = new BlockList();
+  readonly #hasUnix: boolean;
 
-  /** @param texts `10.0.0.0/8`, `fd00::/8`, or single addresses */
+  /** @param texts `10.0.0.0/8`, `fd00::/8`, single addresses, or `unix:` */
   constructor(texts: readonly string[]) {
+    this.#hasUnix = texts.includes(UNIX);
     for (const text of texts) {
       const network = parseNetwork(text);
       if (network) this.#list.addSubnet(network.address, network.bits, network.family);
@@ -30,10 +35,16 @@ export class NetworkSet {
 
   /** @param address as a socket gives it; `::ffff:10.0.0.1` means 10.0.0.1 */
   has(address: string): boolean {
+    if (address === UNIX) return this.#hasUnix;
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
     const family = isIP(plain);
     return family !== 0 && this.#list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
   }
+}
+
+/** Whether only this machine can reach a listener. @param address of the configuration: `HOST:PORT`, or `unix:/PATH` */
+export function isLocalListener(address: string): boolean {
+  return address.startsWith(UNIX) || isLoopback(address.replace(/:\d+$/, ''));
 }
 
 /** Whether a host, with or without brackets, is this machine as only itself can reach it. */

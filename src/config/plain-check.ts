@@ -1,10 +1,10 @@
 import type { KeyFinding } from './key-path.ts';
-import { isLoopback } from './network.ts';
+import { isLocalListener } from './network.ts';
 import type { Config } from './schema.ts';
 
 /** Without TLS, everybody on the way reads passwords and tokens, so the operator has to say who vouches for the network. */
 export function plainErrors({ listen, trustedProxies }: Config): KeyFinding | [] {
-  if (listen.plain === undefined || isLocal(listen.plain)) return [];
+  if (listen.plain === undefined || isLocalListener(listen.plain)) return [];
   if (listen.plainClients === 'all' || trustedProxies.length > 0) return [];
   return {
     path: ['listen', 'plain'],
@@ -19,14 +19,10 @@ export function plainWarnings({ listen }: Config): KeyFinding | [] {
   const path = ['listen', 'plainClients'];
   if (listen.plain === undefined)
     return { path, message: 'has no effect without listen.plain', remedy: 'set listen.plain, or remove this key' };
-  if (isLocal(listen.plain)) return [];
+  if (isLocalListener(listen.plain)) return [];
   return {
     path,
     message: `passwords and tokens of clients cross the network to ${listen.plain} unencrypted`,
     remedy: 'let clients use https, or set plainClients: trusted and name the load balancers in trustedProxies',
   };
-}
-
-function isLocal(address: string): boolean {
-  return isLoopback(address.replace(/:\d+$/, ''));
 }

@@ -1,9 +1,17 @@
 import { BlockList } from 'node:net';
 import type { KeyFinding } from './key-path.ts';
-import { parseNetwork } from './network.ts';
+import { parseNetwork, UNIX } from './network.ts';
 import type { Config } from './schema.ts';
 
 export function proxyErrors({ listen, trustedProxies }: Config): KeyFinding | [] {
+  const key = (['https', 'plain'] as const).find((one) => listen[one]?.startsWith(UNIX));
+  if (listen.proxyProtocol && key !== undefined)
+    return {
+      path: ['listen', 'proxyProtocol'],
+      message: `listen.${key} is a unix socket, which takes no PROXY header`,
+      remedy:
+        'listen on an address and port; or let the load balancer send X-Forwarded-For, and add unix: to trustedProxies',
+    };
   if (!listen.proxyProtocol || trustedProxies.length > 0) return [];
   return {
     path: ['listen', 'proxyProtocol'],

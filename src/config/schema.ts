@@ -7,13 +7,15 @@ import {
   choice,
   duration,
   file,
+  fileMode,
   flag,
   hostName,
   list,
-  network,
+  listenAddress,
   origin,
   peerUrl,
   prefix,
+  proxyNetwork,
   section,
   upstreamName,
   wholeNumber,
@@ -100,11 +102,13 @@ export const configSchema = z.strictObject({
     ),
   }).describe('Which routes answer a request.'),
   listen: section({
-    https: address.default('0.0.0.0:443').describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS.'),
-    plain: address
+    https: listenAddress
+      .default('0.0.0.0:443')
+      .describe('Address for clients: HTTP/1.1 and HTTP/2 over TLS. Or `unix:/PATH`.'),
+    plain: listenAddress
       .optional()
       .describe(
-        'Address for clients over plain HTTP/1.1, with the same limits as `https`: for local clients, such as `127.0.0.1:5000` for the containerd of this machine, or for a load balancer or an Ingress that ends TLS. Omitted: off.',
+        'Address for clients over plain HTTP/1.1, with the same limits as `https`: for local clients, such as `127.0.0.1:5000` for the containerd of this machine, or for a load balancer or an Ingress that ends TLS. Or `unix:/PATH`. Omitted: off.',
       ),
     plainClients: choice(['trusted', 'all'], 'trusted').describe(
       'Whom `plain` serves. `trusted`: programs of this machine, and the load balancers of `trustedProxies`. `all`: everybody, whose passwords and tokens then cross the network in the clear. A reload applies a change.',
@@ -113,10 +117,15 @@ export const configSchema = z.strictObject({
     proxyProtocol: flag(false).describe(
       'Whether load balancers in `trustedProxies` send a PROXY header (version 1 or 2) on `https` and on `plain`. They must then send one, and every other client must not. On `http` the header is optional.',
     ),
-    admin: address
+    admin: listenAddress
       .default('127.0.0.1:9443')
       .describe(
-        'The admin listener: status page, metrics, health checks. Plain HTTP. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
+        'The admin listener: status page, metrics, health checks. Plain HTTP. Or `unix:/PATH`. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
+      ),
+    socketMode: fileMode
+      .default('0660')
+      .describe(
+        'Who may connect to unix sockets of `https`, `plain` and `admin`, as a file mode. Their folder must exist.',
       ),
     adminHosts: list(hostName).describe(
       'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload applies a change.',
@@ -146,8 +155,8 @@ export const configSchema = z.strictObject({
       'The other edges of this site, for example `https://10.0.0.12`. Use their own addresses, not the VIP. Edges tell each other about users, tags and pulls within a second, and about a push or a delete before its reply. The list may be the same on every edge. Needs `keyFile`.',
     ),
   auth: authSchema.describe('Who may pull and push.'),
-  trustedProxies: list(network).describe(
-    'Addresses of load balancers before the edge, for example `10.0.0.5`. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`), and on `listen.plain` the scheme, by `X-Forwarded-Proto`. No client may have one of these addresses.',
+  trustedProxies: list(proxyNetwork).describe(
+    'Addresses of load balancers before the edge, for example `10.0.0.5`; `unix:` for those that come over a unix socket. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`), and on `listen.plain` the scheme, by `X-Forwarded-Proto`. No client may have one of these addresses.',
   ),
   upstreams: z
     .record(upstreamName, upstreamSchema)

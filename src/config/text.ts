@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isDigest, isRepository, isRepositoryPrefix, isTag } from '../oci/reference.ts';
 import { parseAccessRule } from './access-rule.ts';
 import { isUserName } from './htpasswd.ts';
-import { parseNetwork } from './network.ts';
+import { parseNetwork, UNIX } from './network.ts';
 
 // Kinds of values in the configuration. The title of a text names its kind in the reference documentation.
 
@@ -18,8 +18,27 @@ export const upstreamName = z
 export const address = z
   .string()
   .regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+):\d{1,5}$/, 'an address and port such as 0.0.0.0:443')
-  .refine((text) => !(Number(/\d+$/.exec(text)?.[0]) > 65_535), 'a port of at most 65535')
+  .refine((text) => isPort(/\d+$/.exec(text)?.[0]), 'a port of at most 65535')
   .meta({ title: 'address and port' });
+/** Longest path of a unix socket on macOS; Linux takes 107 characters. */
+const MAX_SOCKET_PATH = 103;
+/** An address and port, or a unix socket. */
+export const listenAddress = z
+  .string()
+  .regex(
+    /^(unix:\/[^\0\r\n]+|(\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+):\d{1,5})$/,
+    'an address and port such as 0.0.0.0:443, or unix:/PATH',
+  )
+  .refine((text) => text.startsWith(UNIX) || isPort(/\d+$/.exec(text)?.[0]), 'a port of at most 65535')
+  .refine(
+    (text) => !text.startsWith(UNIX) || text.length <= UNIX.length + MAX_SOCKET_PATH,
+    `a path of at most ${MAX_SOCKET_PATH} characters`,
+  )
+  .meta({ title: 'address and port, or unix socket' });
+export const fileMode = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, 'a mode such as 0660')
+  .meta({ title: 'file mode' });
 // Host names are case-insensitive; they are compared in lower case.
 export const hostName = z
   .string()
@@ -54,6 +73,14 @@ export const file = z
 export const network = z
   .string()
   .refine((text) => parseNetwork(text) !== undefined, 'a network such as 10.0.0.0/8 or fd00::/8, or an address')
+  .meta({ title: 'network' });
+/** A network, or every unix socket of this machine. */
+export const proxyNetwork = z
+  .string()
+  .refine(
+    (text) => text === UNIX || parseNetwork(text) !== undefined,
+    'a network such as 10.0.0.0/8 or fd00::/8, an address, or unix: for unix sockets',
+  )
   .meta({ title: 'network' });
 export const hostAddress = z
   .string()
@@ -92,6 +119,11 @@ export const peerUrl = z
   .string()
   .refine(isPeerUrl, 'a URL such as https://edge-b.lan or https://10.0.0.12:8443, without a path')
   .meta({ title: 'URL' });
+
+/** @param digits undefined: another check finds that there are none */
+function isPort(digits: string | undefined): boolean {
+  return !(Number(digits) > 65_535);
+}
 
 function isPeerUrl(text: string): boolean {
   const url = URL.parse(text);

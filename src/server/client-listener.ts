@@ -19,10 +19,13 @@ import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, receiveRequests } from './request-receiver.ts';
 import { SessionWatch } from './session-watch.ts';
 import { StallWatch } from './stall-watch.ts';
+import { nameUnix, socketPath } from './unix-socket.ts';
 
 export interface ClientListenerOptions {
-  /** `0.0.0.0:443`; port 0 takes a free one. */
+  /** `0.0.0.0:443`, where port 0 takes a free one; or `unix:/PATH`. */
   address: string;
+  /** Of a unix socket. */
+  socketMode?: number;
   /** Undefined: plain HTTP/1.1. */
   certificates: Certificates | undefined;
   limits: ListenerLimits;
@@ -121,7 +124,8 @@ export class ClientListener {
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
     const { onError } = this.#options;
-    const address = await listenOn(this.#server, this.#options.address, onError);
+    const { address: configured, socketMode } = this.#options;
+    const address = await listenOn(this.#server, configured, onError, socketMode);
     const sweep = setInterval(
       bounded(() => this.#sweep(), { onError }),
       this.#timings.sweep,
@@ -181,7 +185,9 @@ export class ClientListener {
     const server = this.#server;
     const { onError } = this.#options;
     const destroying = { end: (connection: { destroy(): unknown }) => void connection.destroy(), onError };
+    const isUnix = socketPath(this.#options.address) !== undefined;
     const onConnection = (socket: Socket) => {
+      if (isUnix) nameUnix(socket);
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
       const { remoteAddress } = socket;
@@ -190,6 +196,7 @@ export class ClientListener {
     };
     server.on('connection', bounded(onConnection, destroying));
     const onReady = (socket: Socket) => {
+      if (isUnix) nameUnix(socket);
       this.#readySockets.add(socket);
       const onClose = () => {
         this.#readySockets.delete(socket);

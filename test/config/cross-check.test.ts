@@ -82,6 +82,31 @@ const TABLE: [name: string, change: Change, said: RegExp[]][] = [
     { upstreams: { gcr: { urls: ['http://gcr.io'], credentials: { metadata: 'gcp' } } } },
     [/^error upstreams\.gcr\.credentials\.metadata: /],
   ],
+  [
+    'unix sockets',
+    { listen: { plain: 'unix:/run/x.sock', admin: 'unix:/run/admin.sock' }, trustedProxies: ['unix:'] },
+    [],
+  ],
+  [
+    'a PROXY header on a unix socket',
+    { listen: { https: 'unix:/run/x.sock', proxyProtocol: true }, trustedProxies: ['unix:'] },
+    [/^error listen\.proxyProtocol: listen\.https is a unix socket, which takes no PROXY header/],
+  ],
+  [
+    'a unix socket with a relative path',
+    { listen: { plain: 'unix:x.sock' } },
+    [/^error listen\.plain: is "unix:x\.sock"; expected an address and port such as 0\.0\.0\.0:443, or unix:\/PATH/],
+  ],
+  [
+    'a unix socket with a path that is too long',
+    { listen: { plain: `unix:/${'x'.repeat(103)}` } },
+    [/^error listen\.plain: .*expected a path of at most 103 characters/],
+  ],
+  [
+    'a mode that is none',
+    { listen: { socketMode: '888' } },
+    [/^error listen\.socketMode: is "888"; expected a mode such as 0660/],
+  ],
   ['a plain listener for this machine', { listen: { plain: '127.0.0.1:5000' } }, []],
   ['a plain listener behind an Ingress', { listen: { plain: '0.0.0.0:5000' }, trustedProxies: ['10.0.0.0/8'] }, []],
   [

@@ -362,7 +362,7 @@ const TABLE: [name: string, from: string, to: string, line: number, column: numb
     1,
     18,
     'listen.https',
-    /such as 0\.0\.0\.0:443$/,
+    /such as 0\.0\.0\.0:443, or unix:\/PATH$/,
   ],
   [
     'a time too long for a timer',

@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
+import { UNIX } from '../../config/network.ts';
 import type { Config } from '../../config/schema.ts';
 import { configPath, hasConfig, UsageError } from '../config-path.ts';
 import { findRunningLab } from '../running-lab.ts';
@@ -34,7 +38,7 @@ export function withAdminOptions(command: Command): Command {
       '-c, --config <file>',
       'configuration that names the admin listener (default: BREAKWATER_CONFIG, else ./breakwater.yaml, else a running lab)',
     )
-    .option('--admin <url>', 'URL of the admin listener, instead of the one in the configuration')
+    .option('--admin <url>', 'URL of the admin listener, or unix:/PATH, instead of the one in the configuration')
     .option(
       '--token-file <file>',
       `file with the token of the admin listener (default: the variable ${TOKEN_VARIABLE}, else adminTokenFile of the configuration)`,
@@ -109,8 +113,9 @@ function refusedToken({ base, token }: AdminTarget): string {
   return `the edge at ${base} requires a token. Use --token-file or ${TOKEN_VARIABLE}, or name the edge's configuration with --config.`;
 }
 
-/** Base URL of the running edge's admin listener. A wildcard address is reached on loopback. */
+/** Base URL of the running edge's admin listener, or `unix:/PATH`. A wildcard address is reached on loopback. */
 export function adminUrl({ listen }: Config): string {
+  if (listen.admin.startsWith(UNIX)) return listen.admin;
   const [, host = '127.0.0.1', port = '9443'] = /^(.*):(\d+)$/.exec(listen.admin) ?? [];
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
   return `http://${reachable}:${port}`;
@@ -118,9 +123,10 @@ export function adminUrl({ listen }: Config): string {
 
 /** Checks a URL given by hand. */
 export function givenAdminUrl(text: string): string {
+  if (text.startsWith(`${UNIX}/`)) return text;
   const url = URL.parse(text);
   if (!url || !/^https?:/.test(text))
-    throw new UsageError(`${withoutUser(text)} is not a URL such as http://127.0.0.1:9443`);
+    throw new UsageError(`${withoutUser(text)} is not a URL such as http://127.0.0.1:9443, or unix:/PATH`);
   if (url.username + url.password !== '')
     throw new UsageError(`--admin takes no user or password: remove them from the URL of ${url.host}`);
   return text.replace(/\/+$/, '');
@@ -134,12 +140,24 @@ async function getAdmin(
   const headers = { accept: 'application/json', ...(token ? { authorization: `Bearer ${token.text}` } : {}) };
   try {
     const signal = AbortSignal.timeout(method === 'GET' && !path.startsWith('/api/explain') ? READ_MS : ASKING_MS);
+    if (base.startsWith(UNIX)) return await askSocket(base.slice(UNIX.length), path, { method, headers, signal });
     const response = await fetch(base + path, { method, headers, signal });
     return { status: response.status, content: await response.json() };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    const { cause: inner = error } = error instanceof Error ? error : {};
+    const cause = inner instanceof Error ? inner.message : String(inner);
     throw new AdminError(`no edge answers at ${base} (${cause}). Start it, or name its admin listener with --admin.`);
   }
+}
+
+async function askSocket(
+  socketPath: string,
+  path: string,
+  options: { method: string; headers: Record<string, string>; signal: AbortSignal },
+): Promise<{ status: number; content: unknown }> {
+  const call = request({ ...options, socketPath, path, agent: false }).end();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, content: await json(response) };
 }
 
 /** No edge answered, or the edge refused. */

@@ -18,6 +18,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...snapshot.headline.lines,
     '',
     `${snapshot.hostname}: ${snapshot.ready ? 'serving' : 'not ready'}, breakwater ${snapshot.version}, up ${since(snapshot.startedAt)}`,
+    ...listenerLine(snapshot),
     table(upstreams.flatMap((upstream) => upstream.urls.map((url) => urlRow(upstream, url, since, now)))),
     ...upstreams.flatMap((upstream) => pushLine(upstream, since)),
     ...upstreams.flatMap((upstream) => credentialsLine(upstream, since)),
@@ -38,6 +39,13 @@ export function statusText(snapshot: Snapshot, now: number): string {
 }
 
 type Since = (iso: string) => string;
+
+/** Only where the edge listens in an unusual way. */
+function listenerLine({ listeners = {} }: Snapshot): string[] {
+  const isUsual = listeners.plain === undefined && !Object.values(listeners).some((text) => text.startsWith('unix:'));
+  const list = Object.entries(listeners).map(([name, text]) => `${name} ${text}`);
+  return isUsual ? [] : [`listens: ${list.join(', ')}`];
+}
 
 function urlRow(upstream: UpstreamSnapshot, url: UrlSnapshot, since: Since, now: number): string[] {
   return [

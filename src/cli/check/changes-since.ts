@@ -1,5 +1,5 @@
 import type { KeyFinding } from '../../config/key-path.ts';
-import { isLoopback } from '../../config/network.ts';
+import { isLocalListener } from '../../config/network.ts';
 import type { Config, UpstreamConfig } from '../../config/schema.ts';
 import { UsageError } from '../config-path.ts';
 
@@ -45,7 +45,7 @@ function adminChanges({ listen, adminTokenFile, metricsTokenFile }: Config): Key
       message: 'only hosts that it knows are answered now; a request by another host name gets 421',
       remedy: 'add the names by which you and Prometheus reach it to listen.adminHosts; addresses need no line',
     });
-  if (adminTokenFile === undefined && !isLoopback(listen.admin.replace(/:\d+$/, '')))
+  if (adminTokenFile === undefined && !isLocalListener(listen.admin))
     findings.push({
       path,
       message: 'other machines can reach it: without adminTokenFile it now answers them only /healthz and /readyz',

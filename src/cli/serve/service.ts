@@ -1,6 +1,6 @@
-import type { AddressInfo } from 'node:net';
 import { type App, createApp } from '../../app/app.ts';
 import { loadConfig } from '../../config/load.ts';
+import { addressText } from '../../server/bound-address.ts';
 import { declareOutputLog } from '../output/standard-streams.ts';
 import { exitOnEscapedError } from './escaped-error.ts';
 import { createLog } from './logger.ts';
@@ -64,8 +64,4 @@ function releaseMemoryOf(app: App): MemoryRelease {
     trimBuffers: () => app.trimBuffers(),
     release: releaseUnused,
   });
-}
-
-function addressText({ address, port, family }: AddressInfo): string {
-  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,5 +1,6 @@
+import { isIP } from 'node:net';
 import type { HeaderList } from '../../upstream/header-list.ts';
-import { type Exchange, UNKNOWN_CLIENT } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
 import { traceOf } from '../request/client-claims.ts';
 
 // RFC 9110 section 7.6.1, and the names of RFC 2616.
@@ -112,7 +113,7 @@ export function forwardedHeaders(exchange: Exchange, cookies: boolean): Record<s
  * would name a token service and Locations that do not exist.
  */
 function forwardingHeaders({ client }: Exchange): Record<string, string> {
-  return client === UNKNOWN_CLIENT ? {} : { 'x-forwarded-for': client };
+  return isIP(client) === 0 ? {} : { 'x-forwarded-for': client };
 }
 
 /**

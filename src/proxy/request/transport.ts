@@ -1,8 +1,8 @@
-import { isLoopback, type NetworkSet } from '../../config/network.ts';
+import { isLoopback, type NetworkSet, UNIX } from '../../config/network.ts';
 import type { Config } from '../../config/schema.ts';
 import { OciError } from '../../oci/error.ts';
 
-/** How a request came in. Plain HTTP has a `peer`: the address at the other end, of a load balancer too. Undefined: it has none. */
+/** How a request came in. Plain HTTP has a `peer`: the address at the other end, of a load balancer too. Undefined: it is not known. */
 export type Transport = { tls: true } | { tls?: false; peer: string | undefined };
 export type Scheme = 'http' | 'https';
 
@@ -48,7 +48,7 @@ export function isLocalName(transport: Transport, host: string): boolean {
 }
 
 function isLocal(peer: string | undefined): boolean {
-  return peer === undefined || isLoopback(peer);
+  return peer !== undefined && (peer === UNIX || isLoopback(peer));
 }
 
 function isProxy(peer: string | undefined, trustedProxies: NetworkSet | undefined): boolean {

@@ -46,6 +46,8 @@ export interface Snapshot extends HeadlineInput {
   failovers: readonly FailoverEntry[];
   sinceStart: SinceStartFigures;
   stores: Stores;
+  /** Where the edge listens, by the key of `listen`; empty before it does. */
+  listeners?: Readonly<Record<string, string>>;
 }
 
 /** A corrupt copy of a blob; `since` in monotonic milliseconds. */
@@ -58,7 +60,15 @@ export interface CorruptCopy {
 export interface SnapshotInput
   extends Pick<
     Snapshot,
-    'hostname' | 'ready' | 'failovers' | 'tagWarnings' | 'stores' | 'peers' | 'unheard' | 'acknowledgements'
+    | 'hostname'
+    | 'ready'
+    | 'failovers'
+    | 'tagWarnings'
+    | 'stores'
+    | 'peers'
+    | 'unheard'
+    | 'acknowledgements'
+    | 'listeners'
   > {
   /** Monotonic milliseconds. */
   startedAt: number;

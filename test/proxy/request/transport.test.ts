@@ -14,7 +14,7 @@ t.test('the scheme is the one by which the client came', async (t) => {
     ['a local client', from('127.0.0.1'), '127.0.0.1:5000', undefined, 'http'],
     ['a local client that claims to be a proxy', from('127.0.0.1'), 'localhost:5000', 'https', 'http'],
     ['a stranger that claims to be a proxy', from('10.0.0.6'), 'edge.test', 'https', 'http'],
-    ['a unix socket', from(undefined), 'localhost', undefined, 'http'],
+    ['a unix socket', from('unix:'), 'localhost', undefined, 'http'],
     ['an Ingress', from(BALANCER), 'edge.test', 'https', 'https'],
     ['an Ingress that serves http too', from(BALANCER), 'edge.test', 'http', 'http'],
     ['proxies in a row: the client reached the first', from(BALANCER), 'edge.test', 'https, http', 'https'],
@@ -42,9 +42,9 @@ t.test('plain HTTP is for this machine and for load balancers, unless it is for 
       return error instanceof OciError ? error.code : error;
     }
   };
-  for (const peer of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', undefined, BALANCER])
+  for (const peer of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', 'unix:', BALANCER])
     t.equal(refusal(from(peer), 'trusted'), undefined, `${peer} is served`);
-  for (const peer of ['10.0.0.6', '192.0.2.1', '2001:db8::1', '::ffff:10.0.0.6']) {
+  for (const peer of ['10.0.0.6', '192.0.2.1', '2001:db8::1', '::ffff:10.0.0.6', undefined]) {
     t.equal(refusal(from(peer), 'trusted'), 'DENIED', `${peer} is refused`);
     t.equal(refusal(from(peer), 'all'), undefined, `${peer} is served if all are`);
   }
@@ -54,7 +54,7 @@ t.test('plain HTTP is for this machine and for load balancers, unless it is for 
 t.test('local clients may call the edge by the names of this machine, and nobody else may', async (t) => {
   for (const host of ['localhost', '127.0.0.1', '[::1]']) {
     t.ok(isLocalName(from('127.0.0.1'), host), host);
-    t.ok(isLocalName(from(undefined), host), `${host} over a unix socket`);
+    t.ok(isLocalName(from('unix:'), host), `${host} over a unix socket`);
     t.notOk(isLocalName(from(BALANCER), host), `${host} behind a load balancer`);
     t.notOk(isLocalName(TLS, host), `${host} over TLS`);
   }
