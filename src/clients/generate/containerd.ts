@@ -40,7 +40,7 @@ function configPart(host: string, version: string): SharedPart {
   const fileVersion: Edit = { path: ['version'], value: isNew ? 3 : 2, how: 'default' };
   const editsOf = (plugin: string[]): Edit[] => [
     fileVersion,
-    { path: [...plugin, 'config_path'], value: FOLDER, how: 'set' },
+    { path: [...plugin, 'config_path'], value: FOLDER, how: 'folder' },
   ];
   return {
     format: 'toml',

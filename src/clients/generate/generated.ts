@@ -37,9 +37,9 @@ export interface Edit {
   value: unknown;
   /**
    * `set`: replaces what is there. `default`: only if nothing is there. `first`: becomes the first entry of a list. `last`: is in a list.
-   * `variable`: `NAME=VALUE` in a list of such, which replaces that of the same name.
+   * `folder`: is among folders with colons between them; another folder there is somebody's choice, and an error. `variable`: `NAME=VALUE` in a list of such, which replaces that of the same name.
    */
-  how: 'set' | 'default' | 'first' | 'last' | 'variable';
+  how: 'set' | 'default' | 'folder' | 'first' | 'last' | 'variable';
 }
 
 export interface Conflict {

@@ -12,7 +12,8 @@ export function applyEdit(values: Values, { path, value, how }: Edit): void {
   for (const [map, key, named] of placesOf(values, path, [])) {
     const present = map[key];
     if (how === 'set' || (how === 'default' && present === undefined)) map[key] = value;
-    if (how === 'set' || how === 'default') continue;
+    if (how === 'folder') map[key] = withFolder(present, String(value), named);
+    if (how === 'set' || how === 'default' || how === 'folder') continue;
     if (present !== undefined && !Array.isArray(present))
       throw new PartError(`${named.join('.')} is not a list; expected a list of texts`);
     map[key] = withEntry(present ?? [], String(value), how);
@@ -26,6 +27,15 @@ export function conflictIn(values: Values, conflicts: readonly Conflict[]): stri
     if (found) return `${found.join('.')} ${says}`;
   }
   return undefined;
+}
+
+function withFolder(present: unknown, folder: string, named: readonly string[]): string {
+  if (present === undefined || present === '') return folder;
+  const text = String(present);
+  if (text.split(':').includes(folder)) return text;
+  throw new PartError(
+    `${named.join('.')} is ${JSON.stringify(text)}: move what is there to ${folder}, and name that folder in the file`,
+  );
 }
 
 function withEntry(list: readonly unknown[], text: string, how: 'first' | 'last' | 'variable'): unknown[] {

@@ -57,10 +57,11 @@ merge_containerd() {
     function setting() { print "config_path = \"/etc/containerd/certs.d\""; done = 1 }
     plain($0) == ENVIRON["TABLE"] { print; inside = 1; setting(); next }
     plain($0) ~ /^\[/ { inside = 0 }
-    inside && plain($0) ~ /^config_path[ \t]*=/ { next }
+    inside && plain($0) ~ /^config_path[ \t]*=[ \t]*""/ { next }
+    inside && plain($0) ~ /^config_path[ \t]*=/ { other = 1; exit }
     { print }
-    END { if (!done) { print ""; print ENVIRON["TABLE"]; setting() } }
-  ' "$1" >"$2" || fail "$1 cannot be read"
+    END { if (other) exit 3; if (!done) { print ""; print ENVIRON["TABLE"]; setting() } }
+  ' "$1" >"$2" || fail "$1 has another folder as config_path in $table: move what is there to /etc/containerd/certs.d, and name that folder in the file"
   # The containerd of this machine is not that of another root.
   if [ -z "$root" ] && command -v containerd >/dev/null 2>&1; then
     containerd --config "$2" config dump 2>/dev/null | grep -q 'config_path = .*/etc/containerd/certs\.d' ||
@@ -98,6 +99,7 @@ prepare() {
   while IFS= read -r path; do
     number=$((number + 1))
     content "$path" >"$work/$number"
+    [ ! -h "$root$path" ] || fail "$root$path is a symbolic link: install where it leads, or remove it"
     [ -e "$root$path" ] || continue
     if is_shared "$path"; then
       recorded "$(hash_of "$work/$number") $path" && cmp -s "$work/$number" "$root$path" && continue

@@ -31,6 +31,11 @@ t.test('what cannot take a part is told, with its place', async (t) => {
     [configPart('1.7'), 'version = 3\n', /^has version = 3; this program's version reads 2\. /],
     [
       configPart('1.7'),
+      'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/other"\n',
+      /registry\.config_path is "\/other": move what is there to \/etc\/containerd\/certs\.d/,
+    ],
+    [
+      configPart('1.7'),
       'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\nendpoint = ["https://old.lan"]\n',
       /registry\.mirrors\.docker\.io cannot stand beside config_path/,
     ],
@@ -59,6 +64,14 @@ t.test('TOML keeps values and their types; the plugin is that of the version of 
   }
   t.ok(losesComments(configPart('1.7'), present));
   t.notOk(losesComments(configPart('1.7'), 'version = 2\n'));
+});
+
+t.test('a folder among others is enough', async (t) => {
+  const present = (path: string) =>
+    `version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "${path}"\n`;
+  const two = present('/etc/containerd/certs.d:/etc/docker/certs.d');
+  t.equal(withPart(configPart('1.7'), two), two);
+  t.match(withPart(configPart('1.7'), present('')), 'config_path = "/etc/containerd/certs.d"');
 });
 
 t.test('YAML keeps its comments', async (t) => {

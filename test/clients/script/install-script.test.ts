@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import type { ClientSite } from '../../../src/clients/client-site.ts';
@@ -136,7 +136,12 @@ t.test('config.toml of containerd', async (t) => {
       "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\nx = 1\n",
       { 'io.containerd.cri.v1.images': { registry: { ...registry.registry, x: 1 } } },
     ],
-    ['2.1', `version = 2\n[${old}.registry]\nconfig_path = "/other"\n`, { 'io.containerd.grpc.v1.cri': registry }],
+    ['2.1', `version = 2\n[${old}.registry]\nconfig_path = ""\n`, { 'io.containerd.grpc.v1.cri': registry }],
+    [
+      '2.1',
+      `version = 2\n[${old}.registry]\nconfig_path = "/other"\n`,
+      /has another folder as config_path in .*move what is there/,
+    ],
     ['1.7', 'version = 3\n', /has version = 3; this script knows 2/],
     ['1.7', '[plugins.cri]\n', /has version = 1; this script knows 2/],
     [
@@ -171,6 +176,15 @@ t.test('a config.toml that has config_path already is not ours to take back', as
   t.equal(node.run('uninstall').status, 0);
   t.strictSame(node.files(), [CONFIG]);
   t.equal(node.read(CONFIG), present);
+});
+
+t.test('a symbolic link is not replaced', async (t) => {
+  const node = new Node(t).give('docker');
+  node.write('elsewhere', 'another\n');
+  mkdirSync(dirname(join(node.root, CA_FILE)), { recursive: true });
+  symlinkSync(join(node.root, 'elsewhere'), join(node.root, CA_FILE));
+  t.match(node.run('--force'), { status: 1, said: /ca\.crt is a symbolic link/ });
+  t.equal(node.read('elsewhere'), 'another\n');
 });
 
 t.test('a file to which the script cannot add is left, with the way to do it', async (t) => {
