@@ -46,6 +46,11 @@ export function isEdge(host: string, { edges }: LintContext): boolean {
   return edges.some((edge) => withoutPort443(edge) === plain);
 }
 
+/** Whether a host is the edge, or may be: an edge can listen on each node for the programs of that node. */
+export function mayBeEdge(host: string, context: LintContext): boolean {
+  return isEdge(host, context) || isLoopback(host);
+}
+
 /** Whether the edge stands in front of a registry: an upstream, or one of the internet. */
 export function isBehindEdge(host: string, { upstreamHosts }: LintContext): boolean {
   return isPublic(host) || upstreamHosts.includes(host);

@@ -42,6 +42,23 @@ t.test('versions of programs and packages', async (t) => {
   ]);
 });
 
+t.test('what looks like a mistake and is none', async (t) => {
+  const disabled = { path: '/etc/containerd/config.toml', text: 'version = 2\ndisabled_plugins = ["cri"]\n' };
+  t.strictSame(rulesOf(disabled), [], 'Docker has its containerd without CRI');
+  const edges = ['cr.example.io'];
+  const local = `server = "http://127.0.0.1:5000"\n[host."http://127.0.0.1:5000"]\ndial_timeout = "2s"\n`;
+  t.strictSame(rulesOf({ path: HOSTS, text: local }, { edges }), [], 'an edge may listen on the node itself');
+  const daemon = { path: '/etc/docker/daemon.json', text: '{"registry-mirrors": ["http://localhost:5000"]}' };
+  t.strictSame(rulesOf(daemon, { edges }), []);
+  const fallback = `server = "https://cr.example.io"\nca = "ca.crt"\n[host."https://gcr.io/v2/p"]\noverride_path = true\ndial_timeout = "2s"\n`;
+  const path = HOSTS.replace('docker.io', 'cr.example.io');
+  t.strictSame(
+    rulesOf({ path, text: fallback }, { edges }),
+    [],
+    'a fallback with a certificate that every node trusts',
+  );
+});
+
 t.test('a broken file is a finding, with what its program does', async (t) => {
   t.match(lintFiles([{ path: HOSTS, text: 'server = "x"\n[host' }], SITE), [
     { rule: 'file-broken', line: 2, happens: /This is no TOML.*containerd only logs it/ },

@@ -1,5 +1,5 @@
 import { entriesAt, entryAt, isTrue, type Located, mapAt, textsAt } from '../document.ts';
-import { hostOf, isBehindEdge, isEdge, isLoopback, quoted } from '../registry-name.ts';
+import { hostOf, isBehindEdge, isEdge, isLoopback, mayBeEdge, quoted } from '../registry-name.ts';
 import type { Hit, ParsedFile, Rule } from '../rule.ts';
 import { buildkit } from './sources.ts';
 
@@ -155,7 +155,7 @@ export const BUILDKIT_RULES: Rule[] = [
         ? []
         : registries(file)
             .filter(({ name, mirrors }) => mirrors.length > 0 && isBehindEdge(name, context))
-            .filter(({ mirrors }) => !mirrors.some(({ text }) => isEdge(hostOf(text), context)))
+            .filter(({ mirrors }) => !mirrors.some(({ text }) => mayBeEdge(hostOf(text), context)))
             .map(({ name, line }) => ({ line, subject: `registry ${quoted(name)}` })),
   },
 ];

@@ -1,4 +1,4 @@
-import { entriesAt, entryAt, mapAt, textAt } from '../document.ts';
+import { entriesAt, entryAt, mapAt, textAt, textsAt } from '../document.ts';
 import { quoted } from '../registry-name.ts';
 import type { Rule } from '../rule.ts';
 import {
@@ -115,6 +115,9 @@ export const CONTAINERD_CONFIG_RULES: Rule[] = [
     ),
     find: (file) => {
       const imports = entryAt(file.documents[0], 'imports');
+      // The packages of Docker disable the plugin, because dockerd needs none.
+      const disabled = textsAt(file.documents[0], 'disabled_plugins').map(({ text }) => text);
+      if (disabled.includes(CRI_NAMES.short) || disabled.includes(CRI_NAMES.uri)) return [];
       const set = hasConfigPath(file) || registryKey(file, 'mirrors').length > 0;
       return set || imports || !file.path.endsWith('/config.toml') ? [] : [{ line: criTables(file)[0]?.line ?? 1 }];
     },

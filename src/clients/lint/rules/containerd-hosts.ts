@@ -1,5 +1,5 @@
 import { entryAt, isTrue, type Located, textAt, textsAt } from '../document.ts';
-import { hostOf, isBehindEdge, isEdge, isLoopback, pathOf, quoted } from '../registry-name.ts';
+import { hostOf, isBehindEdge, isEdge, isLoopback, mayBeEdge, pathOf, quoted } from '../registry-name.ts';
 import type { Hit, Rule } from '../rule.ts';
 import { HOST_KEYS, type HostTable, hostsFile, isDuration } from './hosts-file.ts';
 import { containerd20, containerd21, containerd24 } from './sources.ts';
@@ -217,7 +217,7 @@ export const CONTAINERD_HOSTS_RULES: Rule[] = [
       const { registry, server, hosts } = hostsFile(file);
       if (context.edges.length === 0 || !(registry === '_default' || isBehindEdge(registry, context))) return [];
       const named = [...hosts.map(({ url }) => url), ...(server === undefined ? [] : [server])];
-      if (named.length === 0 || named.some((url) => isEdge(hostOf(url), context))) return [];
+      if (named.length === 0 || named.some((url) => mayBeEdge(hostOf(url), context))) return [];
       return [{ line: hosts[0]?.line ?? 1, subject: `images of ${quoted(registry)}` }];
     },
   },

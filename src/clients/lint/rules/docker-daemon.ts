@@ -1,5 +1,5 @@
 import { entriesAt, entryAt, textsAt } from '../document.ts';
-import { hostOf, isEdge, isLoopback, pathOf, quoted } from '../registry-name.ts';
+import { hostOf, isEdge, isLoopback, mayBeEdge, pathOf, quoted } from '../registry-name.ts';
 import type { ParsedFile, Rule } from '../rule.ts';
 import { moby24, moby28 } from './sources.ts';
 
@@ -186,7 +186,7 @@ export const DOCKER_DAEMON_RULES: Rule[] = [
     find: (file, context) => {
       const all = mirrors(file);
       const first = all[0];
-      if (context.edges.length === 0 || !first || all.some(({ text }) => isEdge(hostOf(text), context))) return [];
+      if (context.edges.length === 0 || !first || all.some(({ text }) => mayBeEdge(hostOf(text), context))) return [];
       return [{ line: first.line }];
     },
   },

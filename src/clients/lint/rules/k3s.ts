@@ -1,5 +1,5 @@
 import { type Entry, entriesAt, entryAt, isTrue, mapAt, textsAt } from '../document.ts';
-import { hostOf, isBehindEdge, isEdge, isLoopback, isPublic, pathOf, quoted } from '../registry-name.ts';
+import { hostOf, isBehindEdge, isEdge, isLoopback, isPublic, mayBeEdge, pathOf, quoted } from '../registry-name.ts';
 import type { Hit, LintContext, ParsedFile, Rule } from '../rule.ts';
 import { k3s, k3sDocs, wharfie } from './sources.ts';
 
@@ -273,6 +273,6 @@ function withoutEdge(file: ParsedFile, context: LintContext): Hit[] {
   if (context.edges.length === 0 || !mapAt(file.documents[0], 'mirrors')) return [];
   return mirrors(file)
     .filter(({ name, endpoints }) => endpoints.length > 0 && (name === '*' || isBehindEdge(name, context)))
-    .filter(({ endpoints }) => !endpoints.some(({ text }) => isEdge(hostOf(text), context)))
+    .filter(({ endpoints }) => !endpoints.some(({ text }) => mayBeEdge(hostOf(text), context)))
     .map(({ name, line }) => ({ line, subject: `registry ${quoted(name)}` }));
 }

@@ -1,5 +1,5 @@
 import { entriesAt, entryAt, isTrue, itemsAt, type Located, mapAt, textAt, textsAt } from '../document.ts';
-import { hostOf, isBehindEdge, isEdge, isLoopback, isPublic, quoted } from '../registry-name.ts';
+import { hostOf, isBehindEdge, isEdge, isLoopback, isPublic, mayBeEdge, quoted } from '../registry-name.ts';
 import type { Hit, ParsedFile, Rule } from '../rule.ts';
 import { containersImage } from './sources.ts';
 
@@ -104,7 +104,10 @@ export const REGISTRIES_CONF_RULES: Rule[] = [
       context.edges.length === 0
         ? []
         : mirrored(file, context)
-            .filter(({ table, mirrors }) => ![table, ...mirrors].some((one) => isEdgeMirror(one, context)))
+            .filter(
+              ({ table, mirrors }) =>
+                ![table, ...mirrors].some((one) => mayBeEdge(hostOf(textAt(one, 'location') ?? ''), context)),
+            )
             .map(registryHit),
   },
   {
