@@ -2,7 +2,6 @@ import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { AcmeKeeper, type AcmeView } from '../acme/acme-keeper.ts';
 import type { AcmeState } from '../acme/acme-state.ts';
-import { makeLeaf } from '../certificates/certificate-maker.ts';
 import { acmeOf } from '../config/acme-names.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Loaded } from '../config/load.ts';
@@ -50,6 +49,7 @@ export class AcmeAtEdge {
     });
     // Until the first certificate is there, the listener needs one that nobody trusts.
     const from = new Date(Date.now() - 3_600_000);
+    const { makeLeaf } = await import('../certificates/certificate-maker.ts');
     const made = await makeLeaf({ names, from, until: new Date(Date.now() + 7 * DAY) });
     own = new AcmeAtEdge(keeper, named(made), log, loaded);
     return own;

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { dayOf, titleOf } from './certificate-maker.ts';
+import { dayOf, titleOf } from './certificate-text.ts';
 
 /** What a person wants to know of a certificate. */
 export interface CertificateFacts {

@@ -1,8 +1,9 @@
 // Before x509: its dependency injection reads metadata when it is loaded.
 import 'reflect-metadata';
-import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes, webcrypto, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
+import { CertificateError, dayOf, isCertificateName, readCertificates, titleOf } from './certificate-text.ts';
 
 /** A certificate and its private key, both PEM. A leaf's `cert` has the certificates of its authority after it. */
 export interface KeyedCertificate {
@@ -26,13 +27,7 @@ export interface LeafOptions extends Validity {
   subject?: string;
 }
 
-/** Why a certificate cannot be made, in words for the operator. */
-export class CertificateError extends Error {
-  override readonly name = 'CertificateError';
-}
-
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 /** RFC 5280, upper bound of a common name. */
 const MAX_COMMON_NAME = 64;
 
@@ -82,25 +77,6 @@ export async function makeLeaf(options: LeafOptions): Promise<KeyedCertificate> 
   });
   const above = authority ? chainFrom(authority.cert) : [];
   return { cert: [pem(certificate), ...above].join(''), key: key ?? (await keyPem(keys.privateKey)) };
-}
-
-/** Whether a certificate may have this name: a host name, with a wildcard as its first label or without, or an address. */
-export function isCertificateName(name: string): boolean {
-  const label = '[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?';
-  return isIP(name) !== 0 || (name.length <= 253 && new RegExp(`^(\\*\\.)?${label}(\\.${label})*$`).test(name));
-}
-
-/** The certificates of a PEM text, in their order. @throws CertificateError if one cannot be read, or there is none */
-export function readCertificates(text: string, source: string): X509Certificate[] {
-  const blocks = text.match(BLOCK) ?? [];
-  if (blocks.length === 0) throw new CertificateError(`${source} holds no certificate in PEM form`);
-  return blocks.map((block, index) => {
-    try {
-      return new X509Certificate(block);
-    } catch {
-      throw new CertificateError(`certificate ${index + 1} of ${blocks.length} in ${source} cannot be read`);
-    }
-  });
 }
 
 /** The certificate that signs. @throws CertificateError if it is no CA, is not valid at `at`, or the key is another one's */
@@ -198,13 +174,4 @@ function serial(): string {
 
 function pem(certificate: x509.X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
-}
-
-/** The subject of a certificate in one line, with characters that a terminal shows as they are. */
-export function titleOf(certificate: X509Certificate, part: 'subject' | 'issuer' = 'subject'): string {
-  return (certificate[part] ?? '').replace(/\n/g, ', ').replace(/[^\x20-\x7e]/g, '?') || '(no name)';
-}
-
-export function dayOf(date: Date): string {
-  return date.toISOString().slice(0, 10);
 }

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { certificateNames, isSelfSigned, verifies } from './certificate-facts.ts';
-import { dayOf, titleOf } from './certificate-maker.ts';
+import { dayOf, titleOf } from './certificate-text.ts';
 
 /** What is wrong with a TLS server, as a client sees it. */
 export type TlsProblem =

@@ -1,13 +1,8 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import t from 'tap';
 import { certificateFacts, certificateNames, factsText } from '../../src/certificates/certificate-facts.ts';
-import {
-  CertificateError,
-  isCertificateName,
-  makeAuthority,
-  makeLeaf,
-  readCertificates,
-} from '../../src/certificates/certificate-maker.ts';
+import { makeAuthority, makeLeaf } from '../../src/certificates/certificate-maker.ts';
+import { CertificateError, isCertificateName, readCertificates } from '../../src/certificates/certificate-text.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.parse('2026-11-30T12:00:00Z');

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { isSelfSigned } from '../../certificates/certificate-facts.ts';
-import { dayOf, readCertificates, titleOf } from '../../certificates/certificate-maker.ts';
+import { dayOf, readCertificates, titleOf } from '../../certificates/certificate-text.ts';
 import { systemKind, TRUST_KINDS, type TrustKind, trustPlan } from '../../certificates/trust-places.ts';
 import { UsageError } from '../config-path.ts';
 import { writeNewFiles } from '../new-file.ts';

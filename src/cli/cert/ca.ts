@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { dayOf, makeAuthority, readCertificates } from '../../certificates/certificate-maker.ts';
+import { dayOf, readCertificates } from '../../certificates/certificate-text.ts';
 import { UsageError } from '../config-path.ts';
 import { authorityFile, explained, readText, writePair } from './certificate-files.ts';
 import { days, validFor } from './days.ts';
@@ -50,6 +50,7 @@ export async function writeAuthority(
     throw new UsageError('--name must have 1 to 64 characters of ASCII');
   const before = old === undefined ? undefined : await oldAuthority(old, now);
   const validity = validFor(count, now);
+  const { makeAuthority } = await import('../../certificates/certificate-maker.ts');
   const made = await makeAuthority({ name: name ?? `Breakwater CA ${dayOf(new Date(now))}`, ...validity });
   const trustFile = before === undefined ? undefined : join(out, 'trust.crt');
   const more = trustFile === undefined ? [] : [{ path: trustFile, content: `${made.cert}${before}`, mode: 0o644 }];

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertificateError, type KeyedCertificate } from '../../certificates/certificate-maker.ts';
+import type { KeyedCertificate } from '../../certificates/certificate-maker.ts';
+import { CertificateError } from '../../certificates/certificate-text.ts';
 import { readBounded, unreadable } from '../../config/material-reader.ts';
 import { UsageError } from '../config-path.ts';
 import { type NewFile, writeNewFiles } from '../new-file.ts';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect, rootCertificates } from 'node:tls';
 import type { Command } from 'commander';
-import { readCertificates } from '../../certificates/certificate-maker.ts';
+import { readCertificates } from '../../certificates/certificate-text.ts';
 import { type Diagnosis, diagnoseConnection, diagnoseTls } from '../../certificates/tls-diagnosis.ts';
 import { authorityFile, explained, readText } from './certificate-files.ts';
 import { probeTls, readPlace, speaksPlainHttp, type TlsAnswer, type TlsPlace, TlsProbeError } from './tls-probe.ts';
@@ -34,7 +34,7 @@ export async function examine(place: TlsPlace, { ca, name = place.host }: Doctor
   const { trusted, trust } = await trustOf(ca);
   let answer: TlsAnswer;
   try {
-    answer = await probeTls(place, name);
+    answer = await probeTls(place, { name, asksTime: true });
   } catch (error) {
     if (!(error instanceof TlsProbeError)) throw error;
     // Only a port that is open, and does not speak TLS, may speak plain HTTP.
@@ -105,7 +105,7 @@ function verify({ host, port }: TlsPlace, name: string, trusted: X509Certificate
   }).finally(() => socket.destroy());
 }
 
-function diagnosisText(server: string, found: readonly Diagnosis[]): string {
+export function diagnosisText(server: string, found: readonly Diagnosis[]): string {
   if (found.length === 0) return `${server}: clients that trust this CA accept the certificate\n`;
   return found.map(({ level, message, remedy }) => `${level}: ${message}\n  -> ${remedy}\n`).join('');
 }

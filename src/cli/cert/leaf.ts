@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { certificateNames } from '../../certificates/certificate-facts.ts';
-import { dayOf, type KeyedCertificate, makeLeaf, readCertificates } from '../../certificates/certificate-maker.ts';
+import type { KeyedCertificate } from '../../certificates/certificate-maker.ts';
+import { dayOf, readCertificates } from '../../certificates/certificate-text.ts';
 import { UsageError } from '../config-path.ts';
 import { explained, readAuthority, readText, replaceCertificate, writePair } from './certificate-files.ts';
 import { days, daysUntil, validFor } from './days.ts';
@@ -40,6 +41,7 @@ export function registerLeaf(cert: Command): void {
 export async function writeLeaf(names: readonly string[], options: LeafCommandOptions, now: number): Promise<string> {
   if (names.length === 0) throw new UsageError('name at least one host name or address, such as cr.example.io');
   const authority = await readAuthority(options.ca, options.caKey);
+  const { makeLeaf } = await import('../../certificates/certificate-maker.ts');
   const made = await explained(options.ca, () => makeLeaf({ names, authority, ...validFor(options.days, now) }));
   const { certFile, keyFile } = await writePair(options.out, 'tls', made, { force: options.force === true });
   return `${madeText(made, options.days, now)}\ntls: { certFile: ${certFile}, keyFile: ${keyFile} }\n`;
@@ -65,6 +67,7 @@ export async function renewLeaf(names: readonly string[], options: LeafCommandOp
     return `${certFile} is valid until ${dayOf(present.validToDate)}, for ${left} more days; nothing to do\n`;
   const key = await readText(keyFile);
   const authority = await readAuthority(options.ca, options.caKey);
+  const { makeLeaf } = await import('../../certificates/certificate-maker.ts');
   const made = await explained(options.ca, () =>
     makeLeaf({ names: names.length > 0 ? names : known, authority, key, ...validFor(options.days, now) }),
   );

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { certificateFacts, factsText } from '../../certificates/certificate-facts.ts';
-import { readCertificates } from '../../certificates/certificate-maker.ts';
+import { readCertificates } from '../../certificates/certificate-text.ts';
 import { UsageError } from '../config-path.ts';
 import { authorityFile, explained, readText } from './certificate-files.ts';
 import { probeTls, readPlace, TlsProbeError } from './tls-probe.ts';
@@ -29,7 +29,7 @@ export function registerShow(cert: Command): void {
 }
 
 /** @returns why a server sent none, in words */
-async function certificatesAt(place: string): Promise<X509Certificate[] | string> {
+export async function certificatesAt(place: string): Promise<X509Certificate[] | string> {
   if (existsSync(place)) {
     const file = await authorityFile(place);
     return explained(file, async () => readCertificates(await readText(file), 'it'));

@@ -14,7 +14,7 @@ export interface TlsAnswer {
   /** The certificates that the server sent, its own first. */
   chain: X509Certificate[];
   protocol: string;
-  /** The answer's Date header; undefined: there was none. */
+  /** Of an answer's Date header; undefined: there was none, or it was not asked for. */
   date: Date | undefined;
 }
 
@@ -46,11 +46,14 @@ export function readPlace(text: string): TlsPlace {
 }
 
 /**
- * Makes a TLS connection without verifying anything, and asks for the time.
- * @param name the name that is asked for in the handshake; default: the host
+ * Makes a TLS connection without verifying anything.
+ * @param how name: the name that is asked for in the handshake; default: the host. asksTime: whether the server is asked for the time
  * @throws TlsProbeError
  */
-export async function probeTls({ host, port }: TlsPlace, name = host): Promise<TlsAnswer> {
+export async function probeTls(
+  { host, port }: TlsPlace,
+  { name = host, asksTime = false }: { name?: string; asksTime?: boolean } = {},
+): Promise<TlsAnswer> {
   const socket = connect({
     ...{ host, port, ...(isIP(name) === 0 ? { servername: name } : {}) },
     rejectUnauthorized: false,
@@ -62,7 +65,11 @@ export async function probeTls({ host, port }: TlsPlace, name = host): Promise<T
   try {
     await opened(socket, 'secureConnect');
     const chain = chainOf(socket);
-    return { chain, protocol: socket.getProtocol() ?? 'unknown', date: await dateOf(socket, name) };
+    return {
+      chain,
+      protocol: socket.getProtocol() ?? 'unknown',
+      date: asksTime ? await dateOf(socket, name) : undefined,
+    };
   } finally {
     clearTimeout(timer);
     socket.on('error', () => undefined).destroy();

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { compactVerify, decodeProtectedHeader } from 'jose';
 import { isSelfSigned } from '../../certificates/certificate-facts.ts';
-import { dayOf, readCertificates, titleOf } from '../../certificates/certificate-maker.ts';
+import { dayOf, readCertificates, titleOf } from '../../certificates/certificate-text.ts';
 import type { Loaded } from '../../config/load.ts';
 import { reachOf } from '../../upstream/allowed-hosts.ts';
 import { Client } from '../../upstream/client.ts';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hashPassword } from '../../auth/passwords.ts';
-import { CertificateError, makeAuthority, makeLeaf } from '../../certificates/certificate-maker.ts';
+import { makeAuthority, makeLeaf } from '../../certificates/certificate-maker.ts';
+import { CertificateError } from '../../certificates/certificate-text.ts';
 import { validFor } from '../cert/days.ts';
 import { UsageError } from '../config-path.ts';
 import { configurationText } from './configuration-text.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { certificateNames } from '../../../src/certificates/certificate-facts.ts';
-import { readCertificates } from '../../../src/certificates/certificate-maker.ts';
+import { readCertificates } from '../../../src/certificates/certificate-text.ts';
 import { writeAuthority } from '../../../src/cli/cert/ca.ts';
 import { renewLeaf, writeLeaf } from '../../../src/cli/cert/leaf.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';

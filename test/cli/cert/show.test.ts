@@ -1,27 +1,28 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
+import { writeAuthority } from '../../../src/cli/cert/ca.ts';
+import { diagnosisText, examine } from '../../../src/cli/cert/doctor.ts';
+import { writeLeaf } from '../../../src/cli/cert/leaf.ts';
+import { certificatesAt } from '../../../src/cli/cert/show.ts';
 import { readPlace } from '../../../src/cli/cert/tls-probe.ts';
 import { tryCommand } from '../../helpers/command.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 
 const launcher = join(import.meta.dirname, '../../../bin/breakwater');
 
-t.test('from a CA to a server that shows its certificates', async (t) => {
+t.test('what a server sends is shown', async (t) => {
   const folder = temporaryFolder(t);
-  const cert = (...args: string[]) => tryCommand(launcher, ['cert', ...args], { cwd: folder });
-  t.match(await cert('ca'), {
-    status: 0,
-    output: /made a CA.*\nca\/ca\.crt {2}for every client.*\nca\/ca\.key {2}secret/,
-  });
-  t.match(await cert('ca'), { status: 2, output: /ca\.key exists already, so nothing was written/ });
-  t.match(await cert('leaf', 'localhost', '127.0.0.1'), { status: 0, output: /certFile: tls\.crt/ });
+  const now = Date.now();
+  await writeAuthority({ days: 100, out: folder }, now);
+  await writeLeaf(['localhost', '127.0.0.1'], { ca: folder, out: folder, days: 50, before: 30 }, now);
   const file = (name: string) => readFileSync(join(folder, name), 'utf8');
-  const server = https.createServer({ cert: file('tls.crt'), key: file('tls.key') });
+  const server = https.createServer({ cert: file('tls.crt'), key: file('tls.key') }, (_request, response) =>
+    response.end(),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => {
@@ -29,34 +30,29 @@ t.test('from a CA to a server that shows its certificates', async (t) => {
     server.close();
   });
   const place = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const shown = JSON.parse((await cert('show', place, '--json')).stdout);
+  const { status, stdout } = await tryCommand(launcher, ['cert', 'show', place, '--json']);
+  t.equal(status, 0);
   t.strictSame(
-    shown.map(({ names, ca }: { names: string[]; ca: boolean }) => [names, ca]),
+    JSON.parse(stdout).map(({ names, ca }: { names: string[]; ca: boolean }) => [names, ca]),
     [
       [['localhost', '127.0.0.1'], false],
       [[], true],
     ],
   );
-  t.match(await cert('show', 'ca'), { status: 0, output: /subject {2}CN=Breakwater CA .*\nissuer {3}itself/ });
-  t.match(await cert('doctor', place, '--ca', 'ca'), { status: 0, output: /accept the certificate/ });
-  t.match(await cert('doctor', place, '--ca', 'ca', '--name', 'a.test'), {
-    status: 1,
-    output: /error: .*\n {2}-> use one/,
-  });
-  t.match(await cert('show', '127.0.0.1:1'), {
-    status: 1,
-    output: /127\.0\.0\.1:1 sent no certificate: .*ECONNREFUSED/,
-  });
-  t.match(await cert('show', './none.crt'), { status: 2, output: /none\.crt does not exist/ });
+  t.equal((await certificatesAt(folder)).length, 1, 'the CA of a folder');
+  t.equal((await certificatesAt(join(folder, 'tls.crt'))).length, 2);
+  t.match(await certificatesAt('127.0.0.1:1'), /^127\.0\.0\.1:1 sent no certificate: .*ECONNREFUSED/);
+  await t.rejects(certificatesAt('./none.crt'), { name: 'UsageError', message: './none.crt does not exist' });
+  t.equal(diagnosisText(place, []), `${place}: clients that trust this CA accept the certificate\n`);
+  const found = await examine(readPlace(place), { ca: folder, name: 'a.test' });
+  t.match(diagnosisText(place, found), /^error: .*\n {2}-> use one of these names/);
 });
 
-t.test('a certificate that has expired, and places that are none', async (t) => {
+t.test('places that are none', async (t) => {
   const folder = temporaryFolder(t);
   const file = join(folder, 'x.crt');
   writeFileSync(file, 'nothing');
-  const { status, stderr } = spawnSync(launcher, ['cert', 'show', file], { encoding: 'utf8' });
-  t.equal(status, 2);
-  t.match(stderr, /x\.crt: it holds no certificate in PEM form/);
+  await t.rejects(certificatesAt(file), { name: 'UsageError', message: /x\.crt: it holds no certificate in PEM form/ });
   t.strictSame(readPlace('cr.test'), { host: 'cr.test', port: 443 });
   t.strictSame(readPlace('https://cr.test:8443/v2/'), { host: 'cr.test', port: 8443 });
   t.strictSame(readPlace('[::1]:5000'), { host: '::1', port: 5000 });
