@@ -18,20 +18,24 @@ export async function readAuthority(file: string, option: string): Promise<strin
     const which = `${option}: certificate ${index + 1} of ${blocks.length} in ${file}`;
     const certificate = parsed(block);
     if (!certificate) throw new UsageError(`${which} cannot be read`);
-    if (certificate.validToDate < new Date())
-      throw new UsageError(
-        `${which} expired on ${certificate.validToDate.toISOString().slice(0, 10)}: give the one that issues the edge's certificate today`,
-      );
+    refuseExpired(certificate, which);
   }
   return blocks.map((block) => `${block}\n`).join('');
 }
 
-/** The last certificate of a chain, if it is its own issuer: the root that clients have to trust. */
+/** The last certificate of a chain, if it is its own issuer: the root that clients have to trust. @throws UsageError if it has expired */
 export async function selfSignedOf(file: string): Promise<string | undefined> {
   const last = (await blocksOf(file, 'tls.certFile')).at(-1);
   const certificate = last === undefined ? undefined : parsed(last);
   if (!certificate?.checkIssued(certificate)) return undefined;
+  refuseExpired(certificate, `tls.certFile: the last certificate in ${file}`);
   return `${last}\n`;
+}
+
+function refuseExpired({ validToDate }: X509Certificate, which: string): void {
+  if (validToDate >= new Date()) return;
+  const day = validToDate.toISOString().slice(0, 10);
+  throw new UsageError(`${which} expired on ${day}: give the authority that issues the edge's certificate today`);
 }
 
 async function blocksOf(file: string, option: string): Promise<string[]> {

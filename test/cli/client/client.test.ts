@@ -117,6 +117,8 @@ routes:
   );
   writeFileSync(config, yaml('https://asia.gcr.io').replace(', { upstream: gcr, prefix: example-project/ }', ''));
   t.match((await run('podman', { config, withFallback: true })).error, /has no fallback.*--fallback HOST\/PATH/);
+  writeFileSync(join(folder, 'tls.crt'), EXPIRED);
+  t.match((await run('podman', { config })).error, /the last certificate in .*tls\.crt expired on 2020-01-02/);
   writeFileSync(config, 'hostname: [');
   t.match((await run('podman', { config })).error, /./);
 });
