@@ -42,9 +42,12 @@ export function refusePlain(
   throw new OciError('DENIED', 'plain HTTP is served here only to local clients and to trustedProxies; use https');
 }
 
-/** Whether a host is a name by which local clients call the plain listener, such as `localhost:5000`. */
+/**
+ * Whether a host is a name by which clients of this machine call the plain listener, such as `localhost:5000`. Clients that are not let in
+ * were refused before. No web page reaches the edge by such a name, unless its own host has it.
+ */
 export function isLocalName(transport: Transport, host: string): boolean {
-  return !transport.tls && isLocal(transport.peer) && isLoopback(host);
+  return !transport.tls && isLoopback(host);
 }
 
 function isLocal(peer: string | undefined): boolean {
