@@ -37,6 +37,7 @@ export async function walkTree(folder: string, limits = LIMITS): Promise<WalkedT
   );
   const walk = new Walk(root, isSystem, limits);
   await walk.run();
+  walk.sources.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { sources: walk.sources, findings: walk.findings, notes: walk.notes(), isSystem, exists: walk.exists };
 }
 

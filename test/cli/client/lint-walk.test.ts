@@ -50,6 +50,8 @@ t.test('files of clients are found below a system, and others are left alone', a
     ],
     findings: [],
   });
+  const paths = (await walkTree(root)).sources.map(({ path }) => path);
+  t.strictSame(paths, paths.toSorted(), 'in the order of their names');
   const { files } = await walked(join(root, 'home'));
   t.strictSame(files, ['docker-auth /bob/.docker/config.json', 'kubernetes /bob/pod.yaml'], 'no system: all are read');
 });
