@@ -1,4 +1,4 @@
-import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -10,7 +10,15 @@ export interface AcmePair {
   key: string;
 }
 
-const ordersFile = z.object({ orders: z.array(z.number()).max(1000) });
+/** One order. Edges know it by its id, so that none counts it twice. */
+export interface KnownOrder {
+  id: string;
+  /** Its start, epoch milliseconds. */
+  at: number;
+}
+
+const order = z.object({ id: z.string().regex(/^[0-9a-f]{16}$/), at: z.number() });
+const ordersFile = z.object({ orders: z.array(order).max(1000) });
 
 /**
  * The folder in which account and certificate last over restarts. A certificate and its key are one file, `certificate.pem`: a rename
@@ -55,22 +63,22 @@ export class AcmeFolder {
   }
 
   /**
-   * Starts of orders, epoch milliseconds. A file that cannot be understood counts as the most that there may have been, at the time of its
+   * The orders of the last week. A file that cannot be understood counts as the most that there may have been, at the time of its
    * last change.
    */
-  async orders(): Promise<number[]> {
+  async orders(): Promise<KnownOrder[]> {
     const text = await this.#read('orders.json');
     if (text === undefined) return [];
     try {
       return ordersFile.parse(JSON.parse(text)).orders;
     } catch {
       const { mtimeMs } = await stat(join(this.#folder, 'orders.json'));
-      return Array.from({ length: MAX_ORDERS }, () => mtimeMs);
+      return Array.from({ length: MAX_ORDERS }, () => ({ id: randomId(), at: mtimeMs }));
     }
   }
 
   /** @throws Error: then nothing may be ordered */
-  async saveOrders(orders: readonly number[]): Promise<void> {
+  async saveOrders(orders: readonly KnownOrder[]): Promise<void> {
     await this.#write('orders.json', `${JSON.stringify({ orders })}\n`);
   }
 
@@ -103,6 +111,11 @@ export class AcmeFolder {
       throw error;
     }
   }
+}
+
+/** For an order, or an edge. */
+export function randomId(): string {
+  return randomBytes(8).toString('hex');
 }
 
 /** Undefined: they are broken, or do not fit. */

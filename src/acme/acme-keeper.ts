@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { AcmeConfig } from '../config/acme-schema.ts';
 import { inBackground } from '../http/background.ts';
-import { AcmeFolder, type AcmePair } from './acme-folder.ts';
+import { AcmeFolder, type AcmePair, randomId } from './acme-folder.ts';
 import { type OrderOptions, orderCertificate, type PresentedChallenge } from './acme-order.ts';
 import { AcmeState } from './acme-state.ts';
 import { changeDns } from './dns-command.ts';
@@ -50,7 +49,7 @@ export class AcmeKeeper {
   readonly state: AcmeState;
   readonly #options: AcmeKeeperOptions;
   readonly #folder: AcmeFolder | undefined;
-  readonly #edge = randomBytes(8).toString('hex');
+  readonly #edge = randomId();
   #timer: NodeJS.Timeout | undefined;
   #step: AcmeStep | undefined;
   #ordering = false;
@@ -86,9 +85,9 @@ export class AcmeKeeper {
   /** Orders of a clock that was ahead count as of now, so that they come to an end. */
   async #loadOrders(folder: AcmeFolder): Promise<void> {
     const kept = await folder.orders();
-    const orders = kept.map((at) => Math.min(at, this.#options.now()));
-    if (orders.some((at, index) => at !== kept[index])) await folder.saveOrders(orders);
-    for (const at of orders) this.state.addOrder(orderId(), at);
+    const orders = kept.map(({ id, at }) => ({ id, at: Math.min(at, this.#options.now()) }));
+    if (orders.some(({ at }, index) => at !== kept[index]?.at)) await folder.saveOrders(orders);
+    for (const { id, at } of orders) this.state.addOrder(id, at);
   }
 
   start(): void {
@@ -202,9 +201,9 @@ export class AcmeKeeper {
       ...{ directory: config.directory, ca, email: config.email, names, challenge: config.challenge },
       accountKey: (make) => folder.accountKey(make),
       onOrder: async () => {
-        const at = this.#options.now();
-        await folder.saveOrders([...this.state.orders, at]);
-        this.state.addOrder(orderId(), at);
+        const order = { id: randomId(), at: this.#options.now() };
+        await folder.saveOrders([...this.state.knownOrders, order]);
+        this.state.addOrder(order.id, order.at);
       },
       present: (challenge) => this.#present(challenge),
       remove: (challenge) => this.#remove(challenge),
@@ -250,11 +249,6 @@ export class AcmeKeeper {
       onEvent('error', { reason: this.#folderError }, 'the new certificate is in use, but cannot be kept');
     }
   }
-}
-
-/** Orders are told to other edges by these ids, once each. */
-function orderId(): string {
-  return randomBytes(8).toString('hex');
 }
 
 /** The message, short and printable: parts of it come from the ACME server. */

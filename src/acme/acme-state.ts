@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { type AcmePair, isPair } from './acme-folder.ts';
+import { type AcmePair, isPair, type KnownOrder } from './acme-folder.ts';
 import { type CertificateSpan, CLAIM_MS, type Claim, recentOrders } from './schedule.ts';
 
 /** What the edges of a site tell each other. Times are epoch milliseconds of this machine. */
@@ -119,11 +119,16 @@ export class AcmeState {
     if (this.#orders.size < MAX_KNOWN_ORDERS) this.#orders.set(id, at);
   }
 
+  /** The starts of the orders of the last week. */
   get orders(): number[] {
+    return this.knownOrders.map(({ at }) => at);
+  }
+
+  get knownOrders(): KnownOrder[] {
     const now = this.#now();
     // Of a clock that was ahead: they count as of now, and from now on they grow old.
     for (const [id, at] of this.#orders) if (at > now) this.#orders.set(id, now);
-    return recentOrders([...this.#orders.values()], now);
+    return [...this.#orders].flatMap(([id, at]) => (recentOrders([at], now).length > 0 ? [{ id, at }] : []));
   }
 
   /** The entry of a key of `onChange`; undefined: it was dropped. */

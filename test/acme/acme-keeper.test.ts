@@ -69,6 +69,8 @@ t.test('the first certificate is ordered, kept, and there after a restart', asyn
   t.equal(again.orders.length, 0, 'nothing is ordered again');
   t.strictSame(again.keeper.state.pair?.cert.trim(), used[0]?.cert.trim());
   t.equal(again.keeper.view().orders, 1, 'and the order still counts');
+  again.keeper.state.merge(keeper.state.knownOrders.map((order) => ({ kind: 'order', ...order })));
+  t.equal(again.keeper.view().orders, 1, 'once, also if another edge tells it');
 });
 
 t.test('an order that fails leaves the old certificate, and is counted', async (t) => {
@@ -119,10 +121,14 @@ t.test('orders of a clock that was ahead come to an end', async (t) => {
   const folder = temporaryFolder(t);
   const clock = { now: Date.now() };
   const ahead = clock.now + 3650 * DAY;
-  writeFileSync(join(folder, 'orders.json'), JSON.stringify({ orders: [ahead, ahead] }));
+  const kept = ['0011223344556677', '8899aabbccddeeff'].map((id) => ({ id, at: ahead }));
+  writeFileSync(join(folder, 'orders.json'), JSON.stringify({ orders: kept }));
   const { keeper, orders } = keeperOf(t, { clock, folder });
   await keeper.load();
-  t.strictSame(JSON.parse(readFileSync(join(folder, 'orders.json'), 'utf8')).orders, [clock.now, clock.now]);
+  t.strictSame(
+    JSON.parse(readFileSync(join(folder, 'orders.json'), 'utf8')).orders,
+    kept.map(({ id }) => ({ id, at: clock.now })),
+  );
   keeper.state.addOrder('00112233aabbccdd', ahead);
   t.equal(keeper.state.orders.length, 3);
   clock.now += 8 * DAY;

@@ -28,7 +28,8 @@ export async function acmeFindings(
 async function folderFindings(folder: AcmeFolder, names: readonly string[], now: number): Promise<CheckFinding[]> {
   try {
     const pair = await folder.certificate();
-    const next = orderAllowed(await folder.orders(), now);
+    const orders = (await folder.orders()).map(({ at }) => at);
+    const next = orderAllowed(orders, now);
     const state = pair ? spanFinding(new X509Certificate(pair.cert), names, now) : NONE;
     if (next <= now) return [state];
     const message = `two orders of the last seven days are used, so none is placed before ${new Date(next).toISOString()}`;

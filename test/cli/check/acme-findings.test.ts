@@ -46,7 +46,7 @@ t.test('what stands in the folder', async (t) => {
     { level: 'error', message: 'the certificate expired on 2027-02-27', remedy: why },
   ]);
   await save(['other.example.io']);
-  await folder.saveOrders([NOW - DAY, NOW - 2 * DAY]);
+  await folder.saveOrders([1, 2].map((days) => ({ id: `000000000000000${days}`, at: NOW - days * DAY })));
   t.match(await found(), [
     {
       ...{ level: 'warning', remedy: 'restart the edge, and see breakwater status' },
