@@ -11,7 +11,8 @@ const MAX_BYTES = 1_048_576;
 /** Contents of files of an earlier run that `--force` keeps, because clients and other edges have their counterparts. */
 export interface KeptFiles {
   key?: string | undefined;
-  ca?: { cert: string; key: string } | undefined;
+  /** Without a key: the operator keeps it elsewhere. */
+  ca?: { cert: string; key: string | undefined } | undefined;
   users?: string | undefined;
 }
 
@@ -44,7 +45,7 @@ export async function keptFiles(directory: string): Promise<KeptFiles> {
   const [cert, key] = [await contentOf(directory, FILES.ca), await contentOf(directory, FILES.caKey)];
   return {
     key: await contentOf(directory, FILES.key),
-    ca: cert !== undefined && key !== undefined ? { cert, key } : undefined,
+    ca: cert === undefined ? undefined : { cert, key },
     users: await contentOf(directory, FILES.users),
   };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hashPassword } from '../../auth/passwords.ts';
-import { makeAuthority, makeLeaf } from '../../certificates/certificate-maker.ts';
+import { type KeyedCertificate, makeAuthority, makeLeaf } from '../../certificates/certificate-maker.ts';
 import { CertificateError } from '../../certificates/certificate-text.ts';
 import { validFor } from '../cert/days.ts';
 import { UsageError } from '../config-path.ts';
@@ -10,6 +10,8 @@ import { FILES, type SitePlan } from './site-plan.ts';
 import type { StagedFile } from './staged-directory.ts';
 
 const CA_DAYS = 3650;
+/** A new CA would be one that no client trusts. */
+const NO_CA_KEY = `--certificate ca: ${FILES.ca} is there without its key. Put the key back as ${FILES.caKey} for this command; for a new CA, which every client must then trust, remove ${FILES.ca}`;
 /** Browsers of Apple refuse certificates that last longer than 398 days. */
 const LEAF_DAYS = 397;
 
@@ -61,15 +63,20 @@ async function certificateFiles(
 }
 
 async function makeCertificates(hostname: string, kept: KeptFiles, now: number) {
+  if (kept.ca && kept.ca.key === undefined) throw new UsageError(NO_CA_KEY);
   try {
     const name = `Breakwater CA of ${hostname}`;
-    const ca = kept.ca ?? (await makeAuthority({ name, ...validFor(CA_DAYS, now) }));
+    const ca = keyed(kept.ca) ?? (await makeAuthority({ name, ...validFor(CA_DAYS, now) }));
     const leaf = await makeLeaf({ names: [hostname], authority: ca, ...validFor(LEAF_DAYS, now) });
     return { ...leaf, ca };
   } catch (error) {
     if (error instanceof CertificateError) throw new UsageError(`--certificate ca: ${error.message}`);
     throw error;
   }
+}
+
+function keyed(ca: KeptFiles['ca']): KeyedCertificate | undefined {
+  return ca?.key === undefined ? undefined : { cert: ca.cert, key: ca.key };
 }
 
 /** The users' file with this user in it, and the others as they were. */

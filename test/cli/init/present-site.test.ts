@@ -1,0 +1,29 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { keptFiles, presentFiles, presentText } from '../../../src/cli/init/present-site.ts';
+import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+
+t.test('a directory without a site', async (t) => {
+  const directory = temporaryFolder(t);
+  writeFileSync(join(directory, 'mine'), '');
+  t.strictSame(presentFiles(directory), []);
+  t.strictSame(presentFiles(join(directory, 'missing')), []);
+  t.strictSame(await keptFiles(directory), { key: undefined, ca: undefined, users: undefined });
+});
+
+t.test('what is there, also if it is broken', async (t) => {
+  const directory = temporaryFolder(t);
+  writeFileSync(join(directory, 'breakwater.yaml'), 'hostname: [\n');
+  writeFileSync(join(directory, 'edge.key'), 'key\n');
+  mkdirSync(join(directory, 'ca'));
+  writeFileSync(join(directory, 'ca/ca.crt'), 'a CA without its key');
+  const names = presentFiles(directory);
+  t.strictSame(names, ['breakwater.yaml', 'edge.key', 'ca/ca.crt']);
+  const text = await presentText(directory, names);
+  t.match(text, /a configuration with errors[\s\S]*breakwater check -c [\s\S]*--force/);
+  const ca = { cert: 'a CA without its key', key: undefined };
+  t.strictSame(await keptFiles(directory), { key: 'key\n', ca, users: undefined });
+  mkdirSync(join(directory, 'users.htpasswd'));
+  await t.rejects(keptFiles(directory), { name: 'UsageError', message: /users\.htpasswd is a folder/ });
+});
