@@ -8,7 +8,7 @@ import { days, validFor } from './days.ts';
 export interface AuthorityOptions {
   name?: string;
   days: number;
-  out: string;
+  output: string;
   with?: string;
   force?: boolean;
 }
@@ -21,7 +21,7 @@ export function registerAuthority(cert: Command): void {
     )
     .option('--name <name>', 'name of the CA (default: Breakwater CA and the date of today)')
     .option('--days <days>', 'how long it is valid', days, 3650)
-    .option('--out <folder>', 'folder for the files', 'ca')
+    .option('--output <folder>', 'folder for the files', 'ca')
     .option('--with <old>', 'folder or certificate of the CA that this one will replace')
     .option('--force', 'replace files that exist')
     .action(async (options: AuthorityOptions) => {
@@ -31,10 +31,10 @@ export function registerAuthority(cert: Command): void {
         `${certFile}  for every client that talks to the edge`,
         `${keyFile}  secret: whoever has it can pretend to be any server; keep it off the edge`,
         ...(trustFile === undefined
-          ? [`next: breakwater cert leaf NAME --ca ${options.out}`]
+          ? [`next: breakwater cert leaf NAME --ca ${options.output}`]
           : [
               `${trustFile}  the old and the new CA: give it to every client first`,
-              `then: breakwater cert leaf NAME --ca ${options.out}; when no edge has a certificate of the old CA, give clients ${certFile}`,
+              `then: breakwater cert leaf NAME --ca ${options.output}; when no edge has a certificate of the old CA, give clients ${certFile}`,
             ]),
       ];
       process.stdout.write(`${lines.join('\n')}\n`);
@@ -43,7 +43,7 @@ export function registerAuthority(cert: Command): void {
 
 /** Makes a CA and writes its files. @param now epoch milliseconds */
 export async function writeAuthority(
-  { name, days: count, out, with: old, force = false }: AuthorityOptions,
+  { name, days: count, output, with: old, force = false }: AuthorityOptions,
   now: number,
 ): Promise<{ certFile: string; keyFile: string; trustFile: string | undefined; until: Date }> {
   if (name !== undefined && !/^[\x20-\x7e]{1,64}$/.test(name))
@@ -52,9 +52,9 @@ export async function writeAuthority(
   const validity = validFor(count, now);
   const { makeAuthority } = await import('../../certificates/certificate-maker.ts');
   const made = await makeAuthority({ name: name ?? `Breakwater CA ${dayOf(new Date(now))}`, ...validity });
-  const trustFile = before === undefined ? undefined : join(out, 'trust.crt');
+  const trustFile = before === undefined ? undefined : join(output, 'trust.crt');
   const more = trustFile === undefined ? [] : [{ path: trustFile, content: `${made.cert}${before}`, mode: 0o644 }];
-  return { ...(await writePair(out, 'ca', made, { force, more })), trustFile, until: validity.until };
+  return { ...(await writePair(output, 'ca', made, { force, more })), trustFile, until: validity.until };
 }
 
 /** The certificates of the old CA that clients still need, PEM. */

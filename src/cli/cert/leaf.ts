@@ -12,7 +12,7 @@ export interface LeafCommandOptions {
   ca: string;
   caKey?: string;
   days: number;
-  out: string;
+  output: string;
   renew?: boolean;
   before: number;
   force?: boolean;
@@ -28,7 +28,7 @@ export function registerLeaf(cert: Command): void {
     .option('--ca <place>', 'folder with ca.crt and ca.key, or the certificate of the CA', 'ca')
     .option('--ca-key <file>', 'key of the CA (default: beside its certificate)')
     .option('--days <days>', 'how long it is valid, but never longer than its CA', days, 397)
-    .option('--out <folder>', 'folder for the files', '.')
+    .option('--output <folder>', 'folder for the files', '.')
     .option('--renew', 'renew the certificate that is there, if its end is near')
     .option('--before <days>', 'with --renew: renew if it ends within this time', days, 30)
     .option('--force', 'replace files that exist; with --renew: renew now, also with other names')
@@ -43,7 +43,7 @@ export async function writeLeaf(names: readonly string[], options: LeafCommandOp
   const authority = await readAuthority(options.ca, options.caKey);
   const { makeLeaf } = await import('../../certificates/certificate-maker.ts');
   const made = await explained(options.ca, () => makeLeaf({ names, authority, ...validFor(options.days, now) }));
-  const { certFile, keyFile } = await writePair(options.out, 'tls', made, { force: options.force === true });
+  const { certFile, keyFile } = await writePair(options.output, 'tls', made, { force: options.force === true });
   return `${madeText(made, options.days, now)}\ntls: { certFile: ${certFile}, keyFile: ${keyFile} }\n`;
 }
 
@@ -52,7 +52,7 @@ export async function writeLeaf(names: readonly string[], options: LeafCommandOp
  * @returns what was done
  */
 export async function renewLeaf(names: readonly string[], options: LeafCommandOptions, now: number): Promise<string> {
-  const [certFile, keyFile] = [join(options.out, 'tls.crt'), join(options.out, 'tls.key')];
+  const [certFile, keyFile] = [join(options.output, 'tls.crt'), join(options.output, 'tls.key')];
   const text = await readText(certFile);
   const [present] = await explained(certFile, () => readCertificates(text, 'it'));
   if (!present) throw new UsageError(`${certFile} holds no certificate`);

@@ -55,7 +55,7 @@ function writtenText(report: InitReport, plan: SitePlan): string {
       ? [
           `Clients must trust ${join(directory, FILES.ca)}.`,
           `Keep ${join(directory, FILES.caKey)} elsewhere: whoever has it can pretend to be the edge. The certificate is renewed with it:`,
-          `  breakwater cert leaf --renew --ca ${shellWord(dirname(join(directory, FILES.ca)))} --out ${shellWord(directory)}`,
+          `  breakwater cert leaf --renew --ca ${shellWord(dirname(join(directory, FILES.ca)))} --output ${shellWord(directory)}`,
         ]
       : []),
     ...spellings(plan),

@@ -12,7 +12,7 @@ const NOW = Date.parse('2026-11-30T12:00:00Z');
 t.test('a CA is written once, and both while it is replaced', async (t) => {
   const folder = temporaryFolder(t);
   const [ca, next, root] = [join(folder, 'ca'), join(folder, 'next'), join(folder, 'root')];
-  await writeAuthority({ days: 100, out: ca }, NOW);
+  await writeAuthority({ days: 100, output: ca }, NOW);
   mkdirSync(join(root, 'etc'), { recursive: true });
   writeFileSync(join(root, 'etc/os-release'), 'ID=debian\n');
   t.match(
@@ -20,7 +20,7 @@ t.test('a CA is written once, and both while it is replaced', async (t) => {
     /^wrote: .*\.crt\nnow run: chroot .* update-ca-certificates\nnote: .*\n$/,
   );
   t.match(await writeBundle({ ca, root }, NOW), /^is there already: /, 'a second run changes nothing');
-  await writeAuthority({ days: 1000, out: next, with: ca }, NOW + DAY);
+  await writeAuthority({ days: 1000, output: next, with: ca }, NOW + DAY);
   t.match(await writeBundle({ ca: join(next, 'trust.crt'), root }, NOW + DAY), /wrote: .*\nis there already: /);
   t.match(await writeBundle({ ca: next, root }, NOW + DAY), /from an earlier CA: .*; remove it when no edge needs it/);
   t.equal(readdirSync(join(root, 'usr/local/share/ca-certificates')).length, 2);
@@ -30,7 +30,7 @@ t.test('a CA is written once, and both while it is replaced', async (t) => {
 
 t.test('container programs get it for their registry, and no key ever', async (t) => {
   const folder = temporaryFolder(t);
-  await writeAuthority({ days: 100, out: folder }, NOW);
+  await writeAuthority({ days: 100, output: folder }, NOW);
   const both = join(folder, 'both.pem');
   writeFileSync(both, readFileSync(join(folder, 'ca.key'), 'utf8') + readFileSync(join(folder, 'ca.crt'), 'utf8'));
   const options = { root: folder, for: ['docker' as const, 'containers' as const], host: 'cr.test:443' };
@@ -51,12 +51,12 @@ t.test('what nobody should trust is refused with words', async (t) => {
       ...{ name: 'UsageError', message },
     });
   await refused({}, /ca\.crt does not exist/);
-  await writeAuthority({ days: 10, out: folder }, NOW);
+  await writeAuthority({ days: 10, output: folder }, NOW);
   await refused({}, /the CA expired on 2026-12-10, so nothing was written/, NOW + 20 * DAY);
   await refused({ for: ['docker'] }, /name it as images do/);
   await refused({ for: ['containers'], host: '../..' }, /name it as images do/);
   await refused({ for: undefined }, /name it with --for/);
-  const leaf = { ca: folder, out: folder, days: 5, before: 30 };
+  const leaf = { ca: folder, output: folder, days: 5, before: 30 };
   await writeLeaf(['cr.test'], leaf, NOW);
   await refused({ ca: join(folder, 'tls.crt') }, /CN=cr\.test is the certificate of a server/);
   await renewLeaf([], leaf, NOW);

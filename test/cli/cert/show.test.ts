@@ -17,8 +17,8 @@ const launcher = join(import.meta.dirname, '../../../bin/breakwater');
 t.test('what a server sends is shown', async (t) => {
   const folder = temporaryFolder(t);
   const now = Date.now();
-  await writeAuthority({ days: 100, out: folder }, now);
-  await writeLeaf(['localhost', '127.0.0.1'], { ca: folder, out: folder, days: 50, before: 30 }, now);
+  await writeAuthority({ days: 100, output: folder }, now);
+  await writeLeaf(['localhost', '127.0.0.1'], { ca: folder, output: folder, days: 50, before: 30 }, now);
   const file = (name: string) => readFileSync(join(folder, name), 'utf8');
   const server = https.createServer({ cert: file('tls.crt'), key: file('tls.key') }, (_request, response) =>
     response.end(),

@@ -9,8 +9,8 @@ import { missing, tool } from '../../helpers/tool.ts';
 
 /** A CA that was replaced by another one: both are to be trusted. */
 async function bothAuthorities(folder: string): Promise<string> {
-  await writeAuthority({ name: 'Old', days: 100, out: join(folder, 'old') }, Date.now());
-  await writeAuthority({ name: 'New', days: 100, out: join(folder, 'new'), with: join(folder, 'old') }, Date.now());
+  await writeAuthority({ name: 'Old', days: 100, output: join(folder, 'old') }, Date.now());
+  await writeAuthority({ name: 'New', days: 100, output: join(folder, 'new'), with: join(folder, 'old') }, Date.now());
   return join(folder, 'new/trust.crt');
 }
 

@@ -199,7 +199,7 @@ t.test(
     t.equal((await tryCommand(tool('setpriv'), [...user, ...files])).status, 0, 'the service can read them');
     t.not((await tryCommand(tool('setpriv'), [...user, join(site.directory, 'ca/ca.key')])).status, 0, 'but not this');
     const renewed = await run([
-      ...['cert', 'leaf', '--renew', '--force', '--ca', join(site.directory, 'ca'), '--out', site.directory],
+      ...['cert', 'leaf', '--renew', '--force', '--ca', join(site.directory, 'ca'), '--output', site.directory],
     ]);
     t.equal(renewed.status, 0, renewed.stderr);
     t.match(statSync(join(site.directory, 'tls.crt')), { uid: 4321 }, 'renewed as the report says');
