@@ -83,6 +83,7 @@ mark='Written by .breakwater client '
 
 hash_of() { sha256sum "$1" | cut -d' ' -f1; }
 recorded() { [ -e "$state" ] && grep -qxF "$1" "$state"; }
+records_of() { while read -r sum former; do if [ "$former" = "$1" ]; then echo "$sum $former"; fi; done <"$state"; }
 was_recorded() { [ -e "$state" ] && cut -d' ' -f2- "$state" | grep -qxF "$1"; }
 is_own() { head -n 1 "$1" | grep -q "$mark" || recorded "$(hash_of "$1") $2"; }
 
@@ -117,13 +118,20 @@ record() {
   mv "$state.new" "$state"
 }
 
-# What is recorded may be removed by uninstall: files of this script alone, and shared files that it changed.
+# What is recorded may be removed by uninstall: files of this script alone, and shared files as this script wrote them. If somebody has changed
+# a shared file since, what was recorded stays, so that uninstall finds that the file is another one.
 plan() {
   number=0
   : >"$work/state"
   while IFS= read -r path; do
     number=$((number + 1))
-    if is_shared "$path" && cmp -s "$work/$number" "$root$path" && ! was_recorded "$path"; then continue; fi
+    if is_shared "$path" && [ -e "$root$path" ] && ! recorded "$(hash_of "$root$path") $path"; then
+      if was_recorded "$path"; then
+        records_of "$path" >>"$work/state"
+        continue
+      fi
+      if cmp -s "$work/$number" "$root$path"; then continue; fi
+    fi
     echo "$(hash_of "$work/$number") $path" >>"$work/state"
   done <"$work/paths"
 }
@@ -151,14 +159,15 @@ put() {
 remove_former() {
   kept=no
   while read -r sum path; do
-    grep -qxF "$path" "$work/paths" || remove "$sum" "$path"
-  done <"$work/former"
+    grep -qxF "$path" "$work/paths" || echo "$path"
+  done <"$work/former" | sort -u >"$work/gone"
+  while IFS= read -r path; do remove "$path"; done <"$work/gone"
 }
 
 remove() {
-  target=$root$2
+  target=$root$1
   [ -e "$target" ] || return 0
-  if [ "$(hash_of "$target")" != "$1" ]; then
+  if ! recorded "$(hash_of "$target") $1"; then
     say "kept: $target, which was changed since. Take out by hand what the edge added."
     [ ! -e "$target.before-breakwater" ] || say "  $target.before-breakwater is what it was before."
     kept=yes
@@ -193,7 +202,8 @@ run_install() {
 run_uninstall() {
   kept=no
   [ -e "$state" ] || { say "nothing is installed"; return; }
-  while read -r sum path; do remove "$sum" "$path"; done <"$state"
+  cut -d' ' -f2- "$state" | sort -u >"$work/gone"
+  while IFS= read -r path; do remove "$path"; done <"$work/gone"
   rm -f "$state"
   rmdir "$(dirname "$state")" 2>/dev/null || :
   [ "$kept" = no ]

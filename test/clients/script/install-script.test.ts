@@ -94,6 +94,55 @@ t.test('a file that somebody changed after the installation stays', async (t) =>
   t.equal(node.read(CA_FILE), 'another\n');
 });
 
+t.test('what somebody added to a shared file stays, however often the script runs', async (t) => {
+  const mirror = '"registry-mirrors": ["https://cr.example.io"]';
+  const added = `{"data-root": "/mnt/docker", ${mirror}}`;
+  for (const before of [undefined, '{"debug": true}']) {
+    const node = new Node(t).give('docker', { mirrors: HUB });
+    if (before !== undefined) node.write(DAEMON, before);
+    t.equal(node.run().status, 0);
+    node.write(DAEMON, added);
+    t.strictSame(node.run(), { status: 0, said: '' });
+    t.strictSame(node.run(), { status: 0, said: '' });
+    t.match(node.run('uninstall'), { status: 1, said: /kept: .*daemon\.json, which was changed since/ });
+    t.equal(node.read(DAEMON), added);
+  }
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  node.write(DAEMON, '{"debug": true}');
+  node.run();
+  node.write(DAEMON, added);
+  t.equal(node.give('docker', { mirrors: HUB, host: 'new.example.io' }).run().status, 0);
+  t.match(JSON.parse(node.read(DAEMON)), { 'data-root': '/mnt/docker' });
+  t.match(
+    node.run('uninstall'),
+    { status: 1, said: /kept: .*daemon\.json/ },
+    'also if the script has changed it again',
+  );
+  t.match(JSON.parse(node.read(DAEMON)), { 'data-root': '/mnt/docker' });
+});
+
+t.test('what somebody added to config.toml stays, too', async (t) => {
+  const node = new Node(t).give('containerd', {}, '1.7');
+  node.write(CONFIG, 'version = 2\n');
+  node.run();
+  node.write(CONFIG, `${node.read(CONFIG)}[debug]\nlevel = "debug"\n`);
+  t.strictSame(node.run(), { status: 0, said: '' });
+  t.match(node.run('uninstall'), { status: 1, said: /kept: .*config\.toml/ });
+  t.match(node.read(CONFIG), 'level = "debug"');
+});
+
+t.test('a run that was cut off is taken back', async (t) => {
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  const [debug, state] = ['{"debug": true}', 'var/lib/breakwater-client/docker'];
+  node.write(DAEMON, debug);
+  node.run();
+  const first = node.read(state);
+  node.give('docker', { mirrors: HUB, host: 'new.example.io' }).run();
+  node.write(state, first + node.read(state));
+  t.equal(node.run('uninstall').status, 0);
+  t.equal(node.read(DAEMON), debug);
+});
+
 t.test("other people's files are replaced with --force only, and come back", async (t) => {
   const node = new Node(t).give('docker', { mirrors: HUB });
   node.write(CA_FILE, 'another\n');
