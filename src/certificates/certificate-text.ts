@@ -16,9 +16,14 @@ export function isCertificateName(name: string): boolean {
   return isIP(name) !== 0 || (name.length <= 253 && new RegExp(`^(\\*\\.)?${label}(\\.${label})*$`).test(name));
 }
 
+/** The certificates of a PEM text as they stand there, and nothing else of it, such as a key beside them. */
+export function certificateBlocks(text: string): string[] {
+  return text.match(BLOCK) ?? [];
+}
+
 /** The certificates of a PEM text, in their order. @throws CertificateError if one cannot be read, or there is none */
 export function readCertificates(text: string, source: string): X509Certificate[] {
-  const blocks = text.match(BLOCK) ?? [];
+  const blocks = certificateBlocks(text);
   if (blocks.length === 0) throw new CertificateError(`${source} holds no certificate in PEM form`);
   return blocks.map((block, index) => {
     try {

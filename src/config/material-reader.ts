@@ -50,7 +50,7 @@ export class MaterialReader {
     return await this.#bytes(name, path, 'names a file that', `${RELATIVE}, in ${this.folder}`);
   }
 
-  /** Reads one or more certificates. */
+  /** Reads one or more certificates, and leaves out what else is in the file: `init` makes files of them that everybody may read. */
   async certificates(name: string, path: KeyPath): Promise<string | undefined> {
     const text = (await this.#bytes(name, path, `the file ${resolve(this.folder, name)}`, RELATIVE))?.toString('utf8');
     if (text === undefined) return undefined;
@@ -59,7 +59,7 @@ export class MaterialReader {
     if (blocks.length === 0) this.errors.push({ path, message: `${name} holds no certificate in PEM form` });
     else if (bad >= 0)
       this.errors.push({ path, message: `certificate ${bad + 1} of ${blocks.length} in ${name} cannot be read` });
-    return blocks.length > 0 && bad < 0 ? text : undefined;
+    return blocks.length > 0 && bad < 0 ? blocks.map((block) => `${block}\n`).join('') : undefined;
   }
 
   async pair(names: { certFile: string; keyFile: string }, path: KeyPath): Promise<CertificatePair | undefined> {

@@ -58,7 +58,7 @@ t.test('the key is taken as it is, the admin token without its line end', async 
 t.test('several certificates, in their order, with absolute names', async (t) => {
   const folder = await writeMaterial(t);
   const second = await makeCertificate({ names: ['second.example.io'], authority: true });
-  writeFileSync(join(folder, 'second.crt'), `${second.cert}\n${second.ca}`);
+  writeFileSync(join(folder, 'second.crt'), `${second.cert}${second.key}\n${second.ca}`);
   writeFileSync(join(folder, 'second.key'), second.key);
   const { material } = await load(
     folder,
@@ -71,7 +71,7 @@ t.test('several certificates, in their order, with absolute names', async (t) =>
       [join(folder, 'second.crt'), join(folder, 'second.key')],
     ],
   );
-  t.equal(material.tls[1]?.cert, `${second.cert}\n${second.ca}`, 'with its chain');
+  t.equal(material.tls[1]?.cert, `${second.cert}${second.ca}`, 'with its chain, and without the key between them');
 });
 
 t.test('names are relative to the configuration file, wherever the edge was started', async (t) => {

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
+import { certificateBlocks } from '../../certificates/certificate-text.ts';
 import { readBounded, unreadable } from '../../config/material-reader.ts';
 import { UsageError } from '../config-path.ts';
 
 const MAX_BYTES = 1_048_576;
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
  * The certificates of a PEM file, and nothing else of it, so that no key that lies beside them is written to a node.
@@ -43,7 +43,7 @@ async function blocksOf(file: string, option: string): Promise<string[]> {
     throw new UsageError(`${option}: ${file} ${unreadable(error)}`);
   });
   if (!content) throw new UsageError(`${option}: ${file} is longer than ${MAX_BYTES} bytes`);
-  return content.toString('latin1').match(CERTIFICATE) ?? [];
+  return certificateBlocks(content.toString('latin1'));
 }
 
 function parsed(block: string): X509Certificate | undefined {

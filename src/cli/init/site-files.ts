@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hashPassword } from '../../auth/passwords.ts';
 import { type KeyedCertificate, makeAuthority, makeLeaf } from '../../certificates/certificate-maker.ts';
-import { CertificateError } from '../../certificates/certificate-text.ts';
+import { CertificateError, certificateBlocks } from '../../certificates/certificate-text.ts';
 import { validFor } from '../cert/days.ts';
 import { UsageError } from '../config-path.ts';
 import { configurationText } from './configuration-text.ts';
@@ -76,7 +76,14 @@ async function makeCertificates(hostname: string, kept: KeptFiles, now: number) 
 }
 
 function keyed(ca: KeptFiles['ca']): KeyedCertificate | undefined {
-  return ca?.key === undefined ? undefined : { cert: ca.cert, key: ca.key };
+  if (ca?.key === undefined) return undefined;
+  // Everybody may read the file, so that a key beside the certificate goes.
+  return {
+    cert: certificateBlocks(ca.cert)
+      .map((block) => `${block}\n`)
+      .join(''),
+    key: ca.key,
+  };
 }
 
 /** The users' file with this user in it, and the others as they were. */

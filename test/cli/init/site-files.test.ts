@@ -52,6 +52,9 @@ t.test('what an earlier run made is used again', async (t) => {
   const { of } = await filesOf(plan, { key, ca, users });
   t.equal(of('edge.key')?.content, key, 'also the old secret in the second line');
   t.equal(of('ca/ca.crt')?.content, ca.cert);
+  const combined = { cert: `${ca.key}${ca.cert}`, key: ca.key };
+  const again = await filesOf(plan, { key, ca: combined, users });
+  t.equal(again.of('ca/ca.crt')?.content, ca.cert, 'without a key that lies beside it');
   t.match(of('users.htpasswd'), { content: /^# ours\nbob:\$2b\$04\$other\nann:\$2b\$12\$\S+\n$/, isSecret: true });
 });
 

@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Interview } from '../../../src/cli/init/interview.ts';
+import { siteFiles } from '../../../src/cli/init/site-files.ts';
 import { planSite, type SiteOptions } from '../../../src/cli/init/site-questions.ts';
 import type { Prompt } from '../../../src/cli/init/terminal-prompt.ts';
 import { writeMaterial } from '../../config/write-material.ts';
@@ -159,6 +160,29 @@ t.test('a certificate of the operator', async (t) => {
     [{ primaryCa: join(folder, 'missing') }, /^--primary-ca: .* does not exist/],
   ];
   for (const [more, message] of wrong) await t.rejects(ask(more), { name: 'UsageError', message });
+});
+
+t.test('a key that lies beside a certificate is written to no open file', async (t) => {
+  const { secret, key } = files(t);
+  const folder = await writeMaterial(t);
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+  const pem = join(folder, 'combined.pem');
+  writeFileSync(pem, `${read('tls.key')}subject=CN\n${read('tls.crt')}`);
+  const options = {
+    ...{ ...USUAL, hostname: 'cr.example.io', primary: 'harbor.lan', fallback: 'europe-docker.pkg.dev/p/r' },
+    ...{ primaryUser: 'robot$edge', primaryPasswordFile: secret, fallbackPasswordFile: key },
+    ...{ primaryCa: pem, fallbackCa: pem },
+  };
+  const ask = (more: Partial<SiteOptions>) => planSite(new Interview(undefined, false), { ...options, ...more });
+  const own = await ask({ certFile: pem, certKeyFile: pem });
+  const acme = await ask({ certificate: 'acme', acmeAgree: true, acmeCa: pem });
+  for (const plan of [own, acme]) {
+    const open = (await siteFiles(plan, {}, Date.now())).filter(({ isSecret }) => !isSecret);
+    const certificates = open.filter(({ name }) => name.endsWith('.crt'));
+    t.equal(certificates.length, 3);
+    for (const { name, content } of certificates) t.equal(content, read('tls.crt'), name);
+  }
+  t.match(own, { certificate: { key: /PRIVATE KEY/ } });
 });
 
 t.test('a certificate by ACME', async (t) => {
