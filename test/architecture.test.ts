@@ -110,7 +110,8 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     output: [],
     serve: ['output'],
     user: [],
-    cert: [],
+    // `cert order` speaks to a running edge.
+    cert: ['ask'],
     // `check` looks at servers as `cert doctor` does.
     check: ['cert'],
     canary: [],

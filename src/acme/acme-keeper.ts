@@ -4,7 +4,7 @@ import { AcmeFolder, type AcmePair, randomId } from './acme-folder.ts';
 import { type OrderOptions, orderCertificate, type PresentedChallenge } from './acme-order.ts';
 import { AcmeState } from './acme-state.ts';
 import { changeDns } from './dns-command.ts';
-import { type AcmeFacts, type AcmeStep, lookAgainMs, nextStep } from './schedule.ts';
+import { type AcmeFacts, type AcmeStep, CLAIM_MS, lookAgainMs, nextStep } from './schedule.ts';
 
 /** What a status shows. Times are epoch milliseconds. */
 export interface AcmeView {
@@ -19,6 +19,13 @@ export interface AcmeView {
   orders: number;
   failures: number;
   lastError: string | undefined;
+}
+
+/** What becomes of an operator's wish for an order. */
+export interface AcmeWish {
+  names: readonly string[];
+  /** `under-way`: an order is being placed already, and there is no other one. */
+  by: 'under-way' | 'this-edge' | 'site';
 }
 
 export interface AcmeKeeperOptions {
@@ -53,6 +60,8 @@ export class AcmeKeeper {
   #timer: NodeJS.Timeout | undefined;
   #step: AcmeStep | undefined;
   #ordering = false;
+  /** The operator's wish that this edge has tried to fulfil. */
+  #tried: string | undefined;
   #failures = 0;
   #lastFailure: number | undefined;
   #lastError: string | undefined;
@@ -99,6 +108,16 @@ export class AcmeKeeper {
     clearTimeout(this.#timer);
   }
 
+  /** An operator wants an order now, whatever the schedule says. One edge of the site places it. */
+  orderNow(): AcmeWish {
+    const { names, hasPeers, now } = this.#options;
+    const others = this.state.claims.some(({ at, ordering }) => ordering && Math.abs(now() - at) < CLAIM_MS);
+    if (this.#ordering || others) return { names, by: 'under-way' };
+    this.state.addWish(randomId());
+    this.#again(0);
+    return { names, by: hasPeers() || !this.#folder ? 'site' : 'this-edge' };
+  }
+
   view(): AcmeView {
     const { span } = this.state;
     const now = this.#options.now();
@@ -130,6 +149,7 @@ export class AcmeKeeper {
       edge: this.#edge,
       claims: this.state.claims,
       hasPeers: this.#options.hasPeers(),
+      wished: this.state.wish !== undefined && this.state.wish !== this.#tried,
     };
   }
 
@@ -164,6 +184,7 @@ export class AcmeKeeper {
   async #order(now: number): Promise<void> {
     const { names, onEvent } = this.#options;
     this.#ordering = true;
+    this.#tried = this.state.wish;
     this.state.claim({ edge: this.#edge, at: now, ordering: true });
     try {
       onEvent('info', { names }, 'a certificate is being ordered');
@@ -204,6 +225,7 @@ export class AcmeKeeper {
         const order = { id: randomId(), at: this.#options.now() };
         await folder.saveOrders([...this.state.knownOrders, order]);
         this.state.addOrder(order.id, order.at);
+        this.state.endWish();
       },
       present: (challenge) => this.#present(challenge),
       remove: (challenge) => this.#remove(challenge),

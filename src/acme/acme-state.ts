@@ -1,13 +1,21 @@
 import { X509Certificate } from 'node:crypto';
 import { type AcmePair, isPair, type KnownOrder } from './acme-folder.ts';
-import { type CertificateSpan, CLAIM_MS, type Claim, recentOrders } from './schedule.ts';
+import { type CertificateSpan, CLAIM_MS, type Claim, recentOrders, WISH_MS } from './schedule.ts';
 
 /** What the edges of a site tell each other. Times are epoch milliseconds of this machine. */
 export type AcmeEntry =
   | { kind: 'challenge'; token: string; answer: string; at: number }
   | { kind: 'certificate'; pair: AcmePair }
   | { kind: 'claim'; claim: Claim; over: boolean }
-  | { kind: 'order'; id: string; at: number };
+  | { kind: 'order'; id: string; at: number }
+  | ({ kind: 'wish' } & Wish);
+
+/** An operator wants an order now. It is over as soon as any edge has placed one. */
+export interface Wish {
+  id: string;
+  at: number;
+  over: boolean;
+}
 
 /** Challenges of one order, for 100 names at most; of a few orders. */
 const MAX_CHALLENGES = 400;
@@ -26,6 +34,7 @@ export class AcmeState {
   readonly #challenges = new Map<string, { answer: string; at: number }>();
   readonly #claims = new Map<string, { claim: Claim; over: boolean }>();
   readonly #orders = new Map<string, number>();
+  #wish: Wish | undefined;
   #pair: AcmePair | undefined;
   #leaf: X509Certificate | undefined;
 
@@ -107,6 +116,24 @@ export class AcmeState {
     return [...this.#claims.values()].filter(({ over }) => !over).map(({ claim }) => claim);
   }
 
+  addWish(id: string): void {
+    this.#wish = { id, at: this.#now(), over: false };
+    this.onChange('wish');
+  }
+
+  /** An order was placed, here. */
+  endWish(): void {
+    if (!this.#wish || this.#wish.over) return;
+    this.#wish = { ...this.#wish, over: true };
+    this.onChange('wish');
+  }
+
+  /** The id of the wish that stands. */
+  get wish(): string | undefined {
+    const known = this.#wish;
+    return known && !known.over && Math.abs(this.#now() - known.at) < WISH_MS ? known.id : undefined;
+  }
+
   addOrder(id: string, at: number): void {
     this.#putOrder(id, at);
     this.onChange(`order ${id}`);
@@ -135,6 +162,7 @@ export class AcmeState {
   entry(key: string): AcmeEntry | undefined {
     const [kind, id = ''] = key.split(' ');
     if (kind === 'certificate') return this.#pair && { kind, pair: this.#pair };
+    if (kind === 'wish') return this.#wish && { kind, ...this.#wish };
     if (kind === 'challenge') {
       const known = this.#challenges.get(id);
       return known && { kind, token: id, ...known };
@@ -156,6 +184,7 @@ export class AcmeState {
 
   #mergeOne(entry: AcmeEntry): boolean {
     if (entry.kind === 'certificate') return this.takeCertificate(entry.pair);
+    if (entry.kind === 'wish') return this.#mergeWish(entry);
     if (entry.kind === 'challenge') {
       if (this.#challenges.has(entry.token)) return false;
       this.#putChallenge(entry.token, entry.answer, entry.at);
@@ -173,6 +202,13 @@ export class AcmeState {
     for (const [edge, one] of this.#claims) if (one.claim.at < this.#now() - 2 * CLAIM_MS) this.#claims.delete(edge);
     if (!known && this.#claims.size >= MAX_CLAIMS) return false;
     this.#claims.set(claim.edge, { claim, over });
+    return true;
+  }
+
+  #mergeWish({ id, at, over }: Wish): boolean {
+    const known = this.#wish;
+    if (known?.id === id ? known.over || !over : known && known.at >= at) return false;
+    this.#wish = { id, at, over };
     return true;
   }
 }

@@ -9,7 +9,7 @@ const WEEK = 7 * DAY;
 export const RENEW_BEFORE_MS = 30 * DAY;
 /** Of a certificate that is valid for less than three months, the last third counts. */
 const RENEW_SHARE = 3;
-/** Most orders of all edges within a week. */
+/** Most orders of all edges within a week, unless an operator wants more. */
 export const MAX_ORDERS = 2;
 const FIRST_BACKOFF_MS = 10 * MINUTE;
 const MAX_BACKOFF_MS = 12 * HOUR;
@@ -17,6 +17,8 @@ const MAX_BACKOFF_MS = 12 * HOUR;
 export const SETTLE_MS = 10_000;
 /** A claim that has no result after this time has none. */
 export const CLAIM_MS = 20 * MINUTE;
+/** An operator's wish that no edge could fulfil for so long is forgotten. */
+export const WISH_MS = HOUR;
 /** The longest wait until the next look. */
 const MAX_WAIT_MS = HOUR;
 
@@ -52,6 +54,8 @@ export interface AcmeFacts {
   claims: readonly Claim[];
   /** Whether there are other edges to hear of. */
   hasPeers: boolean;
+  /** Whether an operator wants an order now, which this edge has not tried yet. */
+  wished: boolean;
 }
 
 export type AcmeReason = 'valid' | 'follower' | 'backoff' | 'weekly' | 'other-edge' | 'settling';
@@ -60,14 +64,14 @@ export type AcmeStep = { do: 'order' } | { do: 'claim' } | { do: 'wait'; reason:
 
 /** What this edge does now. */
 export function nextStep(facts: AcmeFacts): AcmeStep {
-  const { now, mayOrder, edge, claims, hasPeers } = facts;
+  const { now, mayOrder, edge, claims, hasPeers, wished } = facts;
   const due = renewalTime(facts.certificate);
-  if (due > now) return wait('valid', due);
+  if (due > now && !wished) return wait('valid', due);
   if (!mayOrder) return wait('follower', now + MAX_WAIT_MS);
   const allowed = orderAllowed(facts.orders, now);
-  if (allowed > now) return wait('weekly', allowed);
+  if (allowed > now && !wished) return wait('weekly', allowed);
   const retry = retryTime(facts);
-  if (retry > now) return wait('backoff', retry);
+  if (retry > now && !wished) return wait('backoff', retry);
   if (!hasPeers) return { do: 'order' };
   const standing = claims.filter(({ at }) => Math.abs(now - at) < CLAIM_MS);
   const others = standing.filter((claim) => claim.edge !== edge);

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { AcmeKeeper, type AcmeView } from '../acme/acme-keeper.ts';
+import { AcmeKeeper, type AcmeView, type AcmeWish } from '../acme/acme-keeper.ts';
 import type { AcmeState } from '../acme/acme-state.ts';
 import { acmeOf } from '../config/acme-names.ts';
 import { ConfigError } from '../config/config-error.ts';
@@ -61,6 +61,13 @@ export class AcmeAtEdge {
 
   view(): AcmeView {
     return this.#keeper.view();
+  }
+
+  /** An operator wants an order now. */
+  orderNow(): AcmeWish {
+    const wish = this.#keeper.orderNow();
+    this.#log.warn(wish, 'an operator wants a certificate to be ordered now');
+    return wish;
   }
 
   /** What the listener serves. */

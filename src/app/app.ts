@@ -7,6 +7,7 @@ import { acmeOf } from '../config/acme-names.ts';
 import type { Loaded } from '../config/load.ts';
 import { isLocalListener, isLoopback, UNIX } from '../config/network.ts';
 import { onBackgroundError } from '../http/background.ts';
+import { OciError } from '../oci/error.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { accept } from '../proxy/endpoints/accept.ts';
 import { explain } from '../proxy/endpoints/explain.ts';
@@ -261,6 +262,11 @@ export class App {
           what,
           (...of) => replicator?.acceptPrimary(...of) ?? { accepted: 0, unnamed: 0 },
         );
+      },
+      orderCertificate: () => {
+        if (!this.#acme)
+          throw new OciError('UNSUPPORTED', 'this edge has no tls.acme, so it orders no certificate', { status: 404 });
+        return this.#acme.orderNow();
       },
       coverage: (query) => {
         const { routes } = this.#runtime.context;

@@ -13,6 +13,8 @@ const entry = z.union([
   /** Edge, age, whether it orders, whether that is over. */
   z.tuple([z.literal('claim'), id, age, z.boolean(), z.boolean()]),
   z.tuple([z.literal('order'), id, age]),
+  /** Id, age, whether it is over. */
+  z.tuple([z.literal('wish'), id, age, z.boolean()]),
 ]);
 type Entry = z.output<typeof entry>;
 
@@ -38,6 +40,7 @@ function told(one: AcmeEntry, now: number): Entry {
   if (one.kind === 'challenge') return [one.kind, one.token, one.answer, ageOf(one.at)];
   if (one.kind === 'certificate') return [one.kind, one.pair.cert, one.pair.key];
   if (one.kind === 'order') return [one.kind, one.id, ageOf(one.at)];
+  if (one.kind === 'wish') return [one.kind, one.id, ageOf(one.at), one.over];
   return [one.kind, one.claim.edge, ageOf(one.claim.at), one.claim.ordering, one.over];
 }
 
@@ -45,5 +48,6 @@ function heard(one: Entry, now: number): AcmeEntry {
   if (one[0] === 'challenge') return { kind: one[0], token: one[1], answer: one[2], at: now - one[3] };
   if (one[0] === 'certificate') return { kind: one[0], pair: { cert: one[1], key: one[2] } };
   if (one[0] === 'order') return { kind: one[0], id: one[1], at: now - one[2] };
+  if (one[0] === 'wish') return { kind: one[0], id: one[1], at: now - one[2], over: one[3] };
   return { kind: one[0], claim: { edge: one[1], at: now - one[2], ordering: one[3] }, over: one[4] };
 }

@@ -18,6 +18,8 @@ export interface AdminParts {
   explainRequest: (id: string) => unknown;
   /** Takes what an upstream shows for true. @param what an upstream, or an image @throws OciError */
   accept: (what: string) => Promise<unknown>;
+  /** Orders the certificate of `tls.acme` now. @throws OciError */
+  orderCertificate: () => unknown;
   /** Says which tags could be pulled without the push upstream. @throws OciError */
   coverage: (query: URLSearchParams) => unknown;
 }
@@ -68,6 +70,7 @@ const CHANGES: Record<string, PathHandler> = {
       throw new OciError('NAME_INVALID', 'name an upstream or an image: ?what=harbor, ?what=library/app:1.2');
     return json(200, await accept(what));
   },
+  '/api/cert-order': ({ orderCertificate }) => json(200, orderCertificate()),
 };
 
 const PATHS: Record<string, PathHandler> = {

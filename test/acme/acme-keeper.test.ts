@@ -150,6 +150,74 @@ t.test('a certificate without all names is not taken', async (t) => {
   t.equal(wrong.used.length, 0);
 });
 
+t.test('an operator orders past the schedule, once', async (t) => {
+  const clock = { now: Date.now() };
+  let fails = true;
+  const { keeper, orders } = keeperOf(t, {
+    ...{ clock, folder: join(temporaryFolder(t), 'acme') },
+    order: async ({ onOrder }) => {
+      if (fails) throw new Error('the ACME server does not answer');
+      await onOrder();
+      orders.push({ challenge: 'none' });
+      return await issued(clock.now);
+    },
+  });
+  await keeper.load();
+  for (const id of ['0011223344556677', '8899aabbccddeeff']) keeper.state.addOrder(id, clock.now);
+  keeper.start();
+  await until(() => keeper.view().waits === 'weekly', { what: () => 'the week' });
+  t.strictSame(keeper.orderNow(), { names: NAMES, by: 'this-edge' });
+  await until(() => keeper.view().failures === 1 && keeper.view().waits === 'weekly', { what: () => 'one attempt' });
+  fails = false;
+  keeper.orderNow();
+  await until(() => keeper.view().state === 'valid', { what: () => 'a certificate' });
+  t.equal(orders.length, 1);
+  t.equal(keeper.view().orders, 3, 'it counts like any other');
+  t.equal(keeper.state.wish, undefined);
+  clock.now += 1000;
+  keeper.orderNow();
+  await until(() => orders.length === 2 && keeper.view().state === 'valid', { what: () => 'another certificate' });
+});
+
+t.test('what an operator asked for is placed by one edge', async (t) => {
+  const clock = { now: Date.now() };
+  const peers = { hasPeers: () => true };
+  const [one, two, third] = [
+    keeperOf(t, { clock, ...peers, folder: join(temporaryFolder(t), 'acme') }),
+    keeperOf(t, { clock, ...peers, folder: join(temporaryFolder(t), 'acme') }),
+    keeperOf(t, { clock, ...peers }),
+  ];
+  const edges = [one, two, third];
+  const stores = edges.map(({ keeper }) => new SharedAcme(keeper.state, () => clock.now));
+  const exchange = () => {
+    for (const from of stores) for (const to of stores) if (from !== to) to.merge(from.since(0, 1000, 0).entries, 0);
+  };
+  for (const { keeper } of edges) await keeper.load();
+  for (const id of ['0011223344556677', '8899aabbccddeeff']) one.keeper.state.addOrder(id, clock.now);
+  exchange();
+  for (const { keeper } of edges) keeper.start();
+  await until(() => [one, two].every(({ keeper }) => keeper.view().waits === 'weekly'), { what: () => 'the week' });
+  // At the edge that orders nothing itself.
+  t.strictSame(third.keeper.orderNow(), { names: NAMES, by: 'site' });
+  exchange();
+  await until(() => one.keeper.state.claims.length === 1 && two.keeper.state.claims.length === 1, {
+    what: () => 'both to claim',
+  });
+  exchange();
+  clock.now += 11_000;
+  await until(
+    () => {
+      exchange();
+      return edges.every(({ used }) => used.length === 1);
+    },
+    { what: () => 'all to have the certificate' },
+  );
+  t.equal(one.orders.length + two.orders.length, 1, 'one order');
+  for (const { keeper } of edges) t.equal(keeper.state.wish, undefined);
+  one.keeper.state.claim({ edge: '0011223344556677', at: clock.now, ordering: true });
+  t.strictSame(one.keeper.orderNow(), { names: NAMES, by: 'under-way' });
+});
+
 t.test('one of two edges orders; both answer the challenge and serve the certificate', async (t) => {
   const clock = { now: Date.now() };
   const peers = { hasPeers: () => true };

@@ -26,6 +26,7 @@ const facts = (changes: Partial<AcmeFacts> = {}): AcmeFacts => ({
   edge: 'bb',
   claims: [],
   hasPeers: false,
+  wished: false,
   ...changes,
 });
 const span = (from: number, until: number, complete = true) => ({
@@ -55,6 +56,16 @@ t.test('what an edge does', async (t) => {
     ['a failure some time ago', { failures: 1, lastFailure: NOW - 10 * 60_000 }, 'order'],
     ['a third failure needs more time', { failures: 3, lastFailure: NOW - 20 * 60_000 }, 'backoff'],
     ['a failure of a clock that was set back', { failures: 5, lastFailure: NOW + DAY }, 'order'],
+    ['two orders this week, but an operator wants one', { orders: [NOW - DAY, NOW - 2 * DAY], wished: true }, 'order'],
+    ['a failure just now, but an operator wants one', { failures: 9, lastFailure: NOW, wished: true }, 'order'],
+    ['valid, but an operator wants another one', { certificate: span(-1, 89), wished: true }, 'order'],
+    ['an operator wants one where there is no folder', { mayOrder: false, wished: true }, 'follower'],
+    ['an operator wants one, and there are peers', { hasPeers: true, wished: true }, 'claim'],
+    [
+      'an operator wants one, and another edge orders',
+      { hasPeers: true, wished: true, claims: [claim('cc', 0, true)] },
+      'other-edge',
+    ],
     ['peers, and no claim yet', { hasPeers: true }, 'claim'],
     ['its claim is fresh', { hasPeers: true, claims: [claim('bb', 0)] }, 'settling'],
     ['its claim has been heard', { hasPeers: true, claims: [claim('bb', SETTLE_MS)] }, 'order'],

@@ -29,6 +29,27 @@ t.test('ages are told, so that clocks of edges may differ', async (t) => {
   t.strictSame(two.state.claims, [], 'an order that is over claims nothing');
 });
 
+t.test("an operator's wish is told, ends everywhere, and is forgotten after an hour", async (t) => {
+  let later = 0;
+  const one = edge();
+  const two = edge(() => NOW + later);
+  const tell = () => two.shared.merge(one.shared.since(0, 100, 0).entries, 0);
+  one.state.addWish('00112233aabbccdd');
+  t.equal(tell(), 1);
+  t.equal(two.state.wish, '00112233aabbccdd');
+  t.equal(tell(), 0, 'the same again is nothing new');
+  later = 3_600_000;
+  t.equal(two.state.wish, undefined);
+  later = 0;
+  one.state.endWish();
+  t.equal(tell(), 1);
+  t.equal(two.state.wish, undefined);
+  t.equal(two.shared.merge([['wish', '00112233aabbccdd', 0, false]], 0), 0, 'what is over stays so');
+  t.equal(two.shared.merge([['wish', '0011223344556677', 5000, false]], 0), 0, 'an older one is none');
+  one.state.endWish();
+  t.equal(tell(), 0);
+});
+
 t.test('only a better certificate is taken', async (t) => {
   const { state, shared } = edge();
   const [short, long, other] = [await leafUntil(10), await leafUntil(90), await leafUntil(900, ['other.test'])];

@@ -21,6 +21,7 @@ async function start(over: Partial<AdminParts> = {}) {
     explainNow: async (image, user) => ({ image, user }),
     explainRequest: (id) => ({ id }),
     accept: async (what) => ({ accepted: what }),
+    orderCertificate: () => ({ by: 'this-edge' }),
     coverage: () => ({}),
     ...over,
   };

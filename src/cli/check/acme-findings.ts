@@ -33,7 +33,7 @@ async function folderFindings(folder: AcmeFolder, names: readonly string[], now:
     const state = pair ? spanFinding(new X509Certificate(pair.cert), names, now) : NONE;
     if (next <= now) return [state];
     const message = `two orders of the last seven days are used, so none is placed before ${new Date(next).toISOString()}`;
-    const remedy = 'breakwater status says why the orders failed';
+    const remedy = 'breakwater status says why the orders failed; once that is mended: breakwater cert order';
     return [state, { level: 'warning', subject: SUBJECT, message, remedy }];
   } catch (error) {
     const message = `tls.acme.dir cannot be read: ${error instanceof Error ? error.message : String(error)}`;

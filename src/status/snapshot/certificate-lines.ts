@@ -7,6 +7,7 @@ export interface CertificateSnapshot
   nextAt: string | null;
 }
 
+const NOW = 'or now by: breakwater cert order';
 const DAY = 86_400_000;
 /** With fewer days than this, an order that fails is worth a person's attention. */
 const FEW_DAYS = 14;
@@ -42,8 +43,8 @@ function nextText({ state, waits, nextAt }: CertificateSnapshot): string {
   if (waits === 'other-edge') return ' Another edge orders it.';
   if (nextAt === null) return '';
   const at = `${nextAt.slice(0, 16).replace('T', ' ')} UTC`;
-  if (waits === 'weekly') return ` Two orders of this week are used; the next one is at ${at}.`;
-  return waits === 'backoff' ? ` The next order is at ${at}.` : '';
+  if (waits === 'weekly') return ` Two orders of this week are used; the next one is at ${at}, ${NOW}`;
+  return waits === 'backoff' ? ` The next order is at ${at}, ${NOW}` : '';
 }
 
 /** A line for a terminal. */

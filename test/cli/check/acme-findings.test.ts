@@ -53,7 +53,10 @@ t.test('what stands in the folder', async (t) => {
       message: 'the certificate lacks the name cr.example.io; the edge orders another one',
     },
     {
-      ...{ level: 'warning', remedy: 'breakwater status says why the orders failed' },
+      ...{
+        level: 'warning',
+        remedy: 'breakwater status says why the orders failed; once that is mended: breakwater cert order',
+      },
       message: 'two orders of the last seven days are used, so none is placed before 2026-12-05T12:00:00.000Z',
     },
   ]);
