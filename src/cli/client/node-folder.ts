@@ -4,10 +4,10 @@ import { chmod, chown, copyFile, mkdir, readFile, realpath, rename, stat, unlink
 import { dirname, join } from 'node:path';
 import type { GeneratedFile } from '../../clients/generate/generated.ts';
 import { PartError } from '../../clients/part/edit.ts';
-import { withPart } from '../../clients/part/shared-file.ts';
+import { losesComments, withPart } from '../../clients/part/shared-file.ts';
 import { UsageError } from '../config-path.ts';
 
-/** A copy of what a shared file, or a file that was replaced with --force, held before. */
+/** A copy of what a shared file, or a file that was replaced with --force, held before. Older copies have a number behind it. */
 export const BACKUP = '.before-breakwater';
 /** Stands in the first line of each file that is written whole. */
 const MARK = 'Written by `breakwater client ';
@@ -25,6 +25,8 @@ interface Planned {
   text: string;
   present: string | undefined;
   done: WrittenFile['done'];
+  /** Something that stands in the present file does not stand in the new one. */
+  loses: boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function writeScript(text: string, file: string, force: boolean): P
   const isOld = present?.split('\n', 2)[1]?.includes(MARK) ?? false;
   if (present !== undefined && present !== text && !isOld && !force)
     throw new UsageError(`nothing was written: ${file} exists. Look at it; --force replaces it.`);
-  await write({ path: file, mode: 0o700, text, present: undefined, done: 'written' });
+  await write({ path: file, mode: 0o700, text, present: undefined, done: 'written', loses: false });
 }
 
 async function plan({ path, secret, content }: GeneratedFile, folder: string): Promise<Planned> {
@@ -65,12 +67,12 @@ async function plan({ path, secret, content }: GeneratedFile, folder: string): P
   const mode = secret ? 0o600 : 0o644;
   if (typeof content === 'string') {
     const done = present === content ? 'unchanged' : 'written';
-    return { path: real, mode, text: content, present, done };
+    return { path: real, mode, text: content, present, done, loses: true };
   }
   try {
     const text = withPart(content, present);
     const done = present === undefined ? 'written' : present === text ? 'unchanged' : 'merged';
-    return { path: real, mode, text, present, done };
+    return { path: real, mode, text, present, done, loses: losesComments(content, present ?? '') };
   } catch (error) {
     if (error instanceof PartError) throw new UsageError(`nothing was written: ${real}: ${error.message}`);
     throw error;
@@ -93,12 +95,13 @@ function isOwn(text: string): boolean {
 }
 
 /** Writes a new file and renames it, so that a program reads either the old or the new file. */
-async function write({ path, mode, text, present, done }: Planned): Promise<WrittenFile> {
+async function write({ path, mode, text, present, done, loses }: Planned): Promise<WrittenFile> {
   if (done === 'unchanged') return { path, done };
   const temporary = `${path}.${randomUUID()}`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    const backup = present !== undefined && (done === 'merged' || !isOwn(present)) ? await keep(path) : undefined;
+    const backup =
+      present !== undefined && (done === 'merged' || !isOwn(present)) ? await keep(path, loses) : undefined;
     await writeFile(temporary, text, { mode, flag: 'wx' });
     const old = present === undefined ? undefined : await stat(path);
     if (old && done === 'merged') {
@@ -113,11 +116,29 @@ async function write({ path, mode, text, present, done }: Planned): Promise<Writ
   }
 }
 
-/** The first backup stays, since later ones hold what this command wrote. */
-async function keep(path: string): Promise<string> {
+/**
+ * A backup stays if what is replaced now is all in the new file: it holds what was there before this command came. Otherwise the backup
+ * gets a number, and what is replaced becomes the backup.
+ */
+async function keep(path: string, loses: boolean): Promise<string> {
   const backup = `${path}${BACKUP}`;
-  await copyFile(path, backup, constants.COPYFILE_EXCL).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
+  if (await copied(path, backup)) return backup;
+  if (!loses || (await readFile(path)).equals(await readFile(backup))) return backup;
+  let number = 1;
+  while (!(await copied(backup, `${backup}.${number}`))) number += 1;
+  const temporary = `${backup}.${randomUUID()}`;
+  await copyFile(path, temporary);
+  await rename(temporary, backup);
   return backup;
+}
+
+/** Whether a file was copied. It is not if the copy exists. */
+async function copied(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
 }

@@ -16,7 +16,7 @@ export function withPart(part: SharedPart, present: string | undefined): string 
 
 /** Whether the comments of a file are lost when a part is added. */
 export function losesComments(part: SharedPart, present: string): boolean {
-  return part.format === 'toml' && /^\s*#/m.test(present);
+  return part.format === 'toml' && /(^|\s)#/m.test(present);
 }
 
 const FORMATS: Record<SharedPart['format'], (part: SharedPart, present: string | undefined) => string> = {

@@ -85,7 +85,11 @@ hash_of() { sha256sum "$1" | cut -d' ' -f1; }
 recorded() { [ -e "$state" ] && grep -qxF "$1" "$state"; }
 records_of() { while read -r sum former; do if [ "$former" = "$1" ]; then echo "$sum $former"; fi; done <"$state"; }
 was_recorded() { [ -e "$state" ] && cut -d' ' -f2- "$state" | grep -qxF "$1"; }
-is_own() { head -n 1 "$1" | grep -q "$mark" || recorded "$(hash_of "$1") $2"; }
+# The first line of a shared file says only who made it, since others change it too.
+is_own() {
+  if ! is_shared "$2" && head -n 1 "$1" | grep -q "$mark"; then return 0; fi
+  recorded "$(hash_of "$1") $2"
+}
 
 check_version() {
   [ -n "$major" ] && [ -z "$root" ] && command -v containerd >/dev/null 2>&1 || return 0
@@ -136,13 +140,30 @@ plan() {
   done <"$work/paths"
 }
 
+# A backup belongs to one installation, and is what was replaced last. An older one gets a number, so that nothing takes it for that.
+set_aside() {
+  aside=
+  [ -e "$1.before-breakwater" ] || return 0
+  turn=1
+  while [ -e "$1.before-breakwater.$turn" ]; do turn=$((turn + 1)); done
+  aside=$1.before-breakwater.$turn
+  mv "$1.before-breakwater" "$aside"
+}
+
+back_up() {
+  if [ ! -e "$1" ]; then
+    set_aside "$1"
+  elif ! is_own "$1" "$2" && ! cmp -s "$1" "$1.before-breakwater"; then
+    set_aside "$1"
+    cp -p "$1" "$1.before-breakwater"
+  fi
+}
+
 put() {
   target=$root$2
   cmp -s "$1" "$target" && return
   mkdir -p "$(dirname "$target")"
-  if [ -e "$target" ] && [ ! -e "$target.before-breakwater" ] && ! is_own "$target" "$2"; then
-    cp -p "$target" "$target.before-breakwater"
-  fi
+  back_up "$target" "$2"
   rm -f "$target.breakwater-new"
   if [ -e "$target" ]; then cp -p "$target" "$target.breakwater-new"; else (umask 077 && : >"$target.breakwater-new"); fi
   cat "$1" >"$target.breakwater-new"
@@ -166,10 +187,13 @@ remove_former() {
 
 remove() {
   target=$root$1
-  [ -e "$target" ] || return 0
-  if ! recorded "$(hash_of "$target") $1"; then
+  if [ ! -e "$target" ]; then
+    set_aside "$target"
+    [ -z "$aside" ] || say "gone already: $target. $aside is what it was before."
+  elif ! recorded "$(hash_of "$target") $1"; then
     say "kept: $target, which was changed since. Take out by hand what the edge added."
-    [ ! -e "$target.before-breakwater" ] || say "  $target.before-breakwater is what it was before."
+    set_aside "$target"
+    [ -z "$aside" ] || say "  $aside is what it was before."
     kept=yes
   elif [ -e "$target.before-breakwater" ]; then
     mv "$target.before-breakwater" "$target"

@@ -160,6 +160,30 @@ t.test("other people's files are not overwritten without --force", async (t) => 
   t.equal((await run('containerd', { ...options, mirror: ['quay.io'] })).error, '', 'what it wrote itself is replaced');
 });
 
+t.test('each content that is lost is in a copy', async (t) => {
+  const folder = temporaryFolder(t);
+  const options = { ...EDGE, clientVersion: '2.4', output: folder, force: true };
+  const [hosts, config] = ['certs.d/cr.example.io/hosts.toml', 'config.toml'].map((name) =>
+    join(folder, 'etc/containerd', name),
+  );
+  if (!hosts || !config) throw new Error();
+  mkdirSync(join(hosts, '..'), { recursive: true });
+  for (const text of ['a = 1\n', 'b = 2\n', 'b = 2\n']) {
+    writeFileSync(hosts, text);
+    t.equal((await run('containerd', options)).error, '');
+  }
+  t.equal(readFileSync(`${hosts}.before-breakwater`, 'utf8'), 'b = 2\n');
+  t.equal(readFileSync(`${hosts}.before-breakwater.1`, 'utf8'), 'a = 1\n');
+  t.notOk(existsSync(`${hosts}.before-breakwater.2`), 'and no content twice');
+  for (const text of ['version = 3\n', 'version = 3\nroot = "/a"\n', 'version = 3 # newer\n']) {
+    writeFileSync(config, text);
+    t.equal((await run('containerd', options)).error, '');
+  }
+  t.equal(readFileSync(`${config}.before-breakwater`, 'utf8'), 'version = 3 # newer\n', 'the comment is lost');
+  t.equal(readFileSync(`${config}.before-breakwater.1`, 'utf8'), 'version = 3\n');
+  t.notOk(existsSync(`${config}.before-breakwater.2`), 'what was merged is in the file itself');
+});
+
 t.test('credentials come by a file, and only into kinds that hold them', async (t) => {
   const folder = temporaryFolder(t);
   const passwordFile = join(folder, 'password');

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import type { ClientSite } from '../../../src/clients/client-site.ts';
@@ -153,6 +162,52 @@ t.test("other people's files are replaced with --force only, and come back", asy
   t.equal(node.run('uninstall').status, 0);
   t.strictSame(node.files(), [CA_FILE]);
   t.equal(node.read(CA_FILE), 'another\n');
+});
+
+t.test('a backup belongs to one installation', async (t) => {
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  const backup = `${DAEMON}.before-breakwater`;
+  node.write(DAEMON, '{"ancient": true}');
+  node.run();
+  node.write(DAEMON, '{"changed": true}');
+  t.match(node.run('uninstall'), { status: 1, said: /kept: .*daemon\.json.*\n.*before-breakwater\.1 is what it was/ });
+  t.equal(node.read(`${backup}.1`), '{"ancient": true}');
+  node.write(DAEMON, '{"today": true}');
+  node.run();
+  t.equal(node.run('uninstall').status, 0);
+  t.equal(node.read(DAEMON), '{"today": true}');
+  node.run();
+  rmSync(join(node.root, DAEMON));
+  t.match(node.run('uninstall'), { status: 0, said: /gone already: .*daemon\.json\. .*before-breakwater\.2 is what/ });
+  node.write(backup, 'of another program');
+  node.run();
+  node.run('uninstall');
+  t.strictSame(
+    node.files(),
+    [1, 2, 3].map((number) => `${backup}.${number}`),
+    'none was there, so none comes back',
+  );
+});
+
+t.test('each content that --force replaces is kept, and the last one comes back', async (t) => {
+  const node = new Node(t).give('docker');
+  for (const text of ['first\n', 'second\n', 'second\n']) {
+    node.write(CA_FILE, text);
+    t.equal(node.run('--force').status, 0);
+  }
+  t.equal(node.read(`${CA_FILE}.before-breakwater.1`), 'first\n');
+  t.equal(node.run('uninstall').status, 0);
+  t.equal(node.read(CA_FILE), 'second\n');
+  t.strictSame(node.files(), [CA_FILE, `${CA_FILE}.before-breakwater.1`]);
+});
+
+t.test('a shared file that the script made and somebody changed is copied before it is changed again', async (t) => {
+  const node = new Node(t).give('containerd', {}, '1.7');
+  node.run();
+  const changed = node.read(CONFIG).replace(/config_path = .*/, 'config_path = ""');
+  node.write(CONFIG, changed);
+  t.equal(node.run().status, 0);
+  t.equal(node.read(`${CONFIG}.before-breakwater`), changed);
 });
 
 t.test('what a later script no longer has is removed', async (t) => {
