@@ -52,6 +52,8 @@ export class Docker implements ContainerClient {
     this.#logins += 1;
     const folder = join(this.#folder, `config-${this.#logins}`);
     mkdirSync(folder, { recursive: true });
+    // With a login in its file, docker keeps others there too. Otherwise it takes `pass`, wherever that is installed.
+    writeFileSync(join(folder, 'config.json'), '{"auths":{"other.test":{}}}');
     const password = join(folder, 'password');
     writeFileSync(password, user.password);
     const line = 'exec "$0" --config "$1" --host "$2" login --username "$3" --password-stdin "$4" <"$5"';
