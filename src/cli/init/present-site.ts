@@ -10,10 +10,11 @@ const MAX_BYTES = 1_048_576;
 
 /** Contents of files of an earlier run that `--force` keeps, because clients and other edges have their counterparts. */
 export interface KeptFiles {
-  key?: string | undefined;
+  /** Byte for byte, because a key may be binary. */
+  key?: Buffer | undefined;
   /** Without a key: the operator keeps it elsewhere. */
   ca?: { cert: string; key: string | undefined } | undefined;
-  users?: string | undefined;
+  users?: Buffer | undefined;
 }
 
 /** Files of a site that a directory has, by name. */
@@ -45,18 +46,18 @@ export async function keptFiles(directory: string): Promise<KeptFiles> {
   const [cert, key] = [await contentOf(directory, FILES.ca), await contentOf(directory, FILES.caKey)];
   return {
     key: await contentOf(directory, FILES.key),
-    ca: cert === undefined ? undefined : { cert, key },
+    ca: cert === undefined ? undefined : { cert: cert.toString('utf8'), key: key?.toString('utf8') },
     users: await contentOf(directory, FILES.users),
   };
 }
 
 /** Undefined: there is no such file. @throws UsageError */
-async function contentOf(directory: string, name: string): Promise<string | undefined> {
+async function contentOf(directory: string, name: string): Promise<Buffer | undefined> {
   const file = join(directory, name);
   if (!existsSync(file)) return undefined;
   const content = await readBounded(file, MAX_BYTES).catch((error: unknown) => {
     throw new UsageError(`${file} ${unreadable(error)}; --force keeps what is in it`);
   });
   if (content === undefined) throw new UsageError(`${file} is longer than ${MAX_BYTES} bytes`);
-  return content.toString('utf8');
+  return content;
 }

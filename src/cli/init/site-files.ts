@@ -6,7 +6,7 @@ import { validFor } from '../cert/days.ts';
 import { UsageError } from '../config-path.ts';
 import { configurationText } from './configuration-text.ts';
 import type { KeptFiles } from './present-site.ts';
-import { FILES, type SitePlan } from './site-plan.ts';
+import { type Account, FILES, type SitePlan } from './site-plan.ts';
 import type { StagedFile } from './staged-directory.ts';
 
 const CA_DAYS = 3650;
@@ -27,13 +27,13 @@ export async function siteFiles(plan: SitePlan, kept: KeptFiles, now: number): P
   const open = (name: string, content: string | undefined): StagedFile[] =>
     content === undefined ? [] : [{ name, content: withLineEnd(content), isSecret: false }];
   return [
-    ...secret(FILES.key, kept.key?.trimEnd() ?? randomBytes(48).toString('base64')),
+    { name: FILES.key, content: kept.key ?? `${randomBytes(48).toString('base64')}\n`, isSecret: true },
     ...(await certificateFiles(plan, kept, now)),
     ...secret(FILES.primarySecret, primary.account?.password),
     ...secret(FILES.fallbackSecret, fallback.account?.password),
     ...open(FILES.primaryCa, primary.ca),
     ...open(FILES.fallbackCa, fallback.ca),
-    ...secret(FILES.users, user && (await usersText(user, kept.users))),
+    ...(user ? [{ name: FILES.users, content: await usersFile(user, kept.users), isSecret: true }] : []),
     ...open(FILES.config, configurationText(plan)),
   ];
 }
@@ -86,13 +86,14 @@ function keyed(ca: KeptFiles['ca']): KeyedCertificate | undefined {
   };
 }
 
-/** The users' file with this user in it, and the others as they were. */
-async function usersText({ username, password }: { username: string; password: string }, before = ''): Promise<string> {
+/** The users' file with this user in it, and the others as they were, byte for byte. */
+async function usersFile({ username, password }: Account, before?: Buffer): Promise<Buffer> {
   const hash = await hashPassword(password).catch((error: Error) => {
     throw new UsageError(`--login-password-file: ${error.message}`);
   });
-  const others = before.split('\n').filter((line) => line !== '' && !line.trim().startsWith(`${username}:`));
-  return [...others, `${username}:${hash}`].join('\n');
+  const lines = (before?.toString('latin1') ?? '').split('\n');
+  const others = lines.filter((line) => line !== '' && !line.trim().startsWith(`${username}:`));
+  return Buffer.from([...others, `${username}:${hash}\n`].join('\n'), 'latin1');
 }
 
 function withLineEnd(text: string): string {

@@ -6,7 +6,7 @@ import type { FileOwner } from './file-owner.ts';
 
 export interface StagedFile {
   name: string;
-  content: string;
+  content: string | Buffer;
   /** Only its owner may read it. */
   isSecret: boolean;
   /** It stays with the user of this command, because the service does not need it. */

@@ -23,7 +23,10 @@ t.test('what is there, also if it is broken', async (t) => {
   const text = await presentText(directory, names);
   t.match(text, /a configuration with errors[\s\S]*breakwater check -c [\s\S]*--force/);
   const ca = { cert: 'a CA without its key', key: undefined };
-  t.strictSame(await keptFiles(directory), { key: 'key\n', ca, users: undefined });
+  t.strictSame(await keptFiles(directory), { key: Buffer.from('key\n'), ca, users: undefined });
+  const binary = Buffer.from([0x0a, 0xc3, 0x28, 0xff, 0x00, 0x20, 0x0a]);
+  writeFileSync(join(directory, 'edge.key'), binary);
+  t.strictSame((await keptFiles(directory)).key, binary, 'byte for byte');
   mkdirSync(join(directory, 'users.htpasswd'));
   await t.rejects(keptFiles(directory), { name: 'UsageError', message: /users\.htpasswd is a folder/ });
 });

@@ -14,7 +14,7 @@ import { leftBehind, StagedDirectory, type StagedFile } from '../../../src/cli/i
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 
 const FILES: StagedFile[] = [
-  { name: 'edge.key', content: 'key\n', isSecret: true },
+  { name: 'edge.key', content: Buffer.from([0xff, 0x00, 0x0a]), isSecret: true },
   { name: 'ca/ca.crt', content: 'ca\n', isSecret: false },
   { name: 'breakwater.yaml', content: 'new\n', isSecret: false },
 ];
@@ -37,6 +37,7 @@ t.test('a new directory is seen with everything in it', async (t) => {
   await staged.publish(false);
   t.strictSame(readdirSync(join(parent, 'deep')), ['site'], 'and nothing is beside it');
   t.equal(modeOf(join(directory, 'edge.key')), 0o600);
+  t.strictSame(readFileSync(join(directory, 'edge.key')), FILES[0]?.content);
   t.equal(modeOf(join(directory, 'ca/ca.crt')), 0o644);
   t.equal(modeOf(directory), 0o755);
 });
