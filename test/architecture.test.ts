@@ -15,7 +15,7 @@ const RULES: Record<string, Rule> = {
   oci: { loads: [] },
   // Makes certificates and explains them; names and dates are arguments.
   certificates: { loads: [] },
-  // What every listener and handler of HTTP needs: how an answer is written, and the boundaries of rule 12. Background work has them too.
+  // What every listener and handler of HTTP needs: how an answer is written, and the boundaries of rule 12. Background work has them too, and programs that are run.
   http: { loads: [] },
   config: { loads: ['oci'] },
   // Orders certificates from an ACME server. The library that speaks to it is loaded when something is ordered.
@@ -302,7 +302,6 @@ t.test('answers are written, and escaped errors are met, in one place', async (t
 const PLAIN_TIMERS: Record<string, string> = {
   'src/acme/acme-keeper.ts': 'calls what has the boundary, or resolves a promise',
   'src/acme/acme-order.ts': 'rejects a promise',
-  'src/acme/dns-command.ts': 'ends a program',
   'src/app/runtime.ts': 'calls what has the boundary',
   'src/digest/digest-check.ts': 'its owner is a transfer, which has a boundary',
   'src/digest/hash-job.ts': 'its owner is a transfer, which has a boundary',

@@ -2,6 +2,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { changeDns } from '../../src/acme/dns-command.ts';
+import { withoutDescriptors } from '../helpers/no-descriptors.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
@@ -60,4 +61,12 @@ t.test('a command that hangs is ended with what it has started, and one that flo
   );
   t.ok(String(message).length < 500);
   t.match(message, /the end$/);
+});
+
+t.test('without a free descriptor it is an error that says so, and nothing escapes', async (t) => {
+  const said = await withoutDescriptors(
+    { changeDns: import.meta.resolve('../../src/acme/dns-command.ts') },
+    `changeDns({ command: ['/bin/true'], timeout: 50 }, 'add', '${RECORD}', 'v')`,
+  );
+  t.match(said, /^the DNS command \/bin\/true add \S+ cannot be started: EMFILE$/);
 });

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { readClocks } from '../../clock/clock.ts';
 import { isToken } from '../../config/material-reader.ts';
+import { runProgram } from '../../http/run-program.ts';
 import { secretExpiry } from './harbor-account.ts';
 import type { GivenLogin } from './renewed-user.ts';
 
@@ -69,58 +69,40 @@ interface Ended {
   status: number | string;
 }
 
-function outputOf(
+async function outputOf(
   program: string,
   { server, runMs = RUN_MS, environment = process.env }: HelperOptions,
   signal: AbortSignal,
 ): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const { PATH = '', HOME = '' } = environment;
-    // A process group of its own, so that what the program starts ends with it.
-    const child = spawn(program, ['get'], {
-      env: { PATH, HOME },
-      stdio: ['pipe', 'pipe', 'ignore'],
-      detached: true,
-      cwd: '/',
-    });
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const giveUp = (message: string) => {
-      killGroup(child.pid);
-      child.stdout.destroy();
-      reject(new Error(`${program} ${message}`));
-    };
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(runMs)]);
-    const late = () => giveUp(signal.aborted ? 'was stopped' : `did not end within ${runMs / 1000} s`);
-    limit.addEventListener('abort', late, { once: true });
-    child.on('error', (error: NodeJS.ErrnoException) => reject(new Error(`${program} ${spawnProblem(error)}`)));
-    child.stdout.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes > MAX_OUTPUT) giveUp(`printed more than ${MAX_OUTPUT} bytes`);
-    });
-    child.once('close', (code, by) => {
-      limit.removeEventListener('abort', late);
-      resolve({ output: Buffer.concat(chunks), status: code ?? by ?? 'an unknown status' });
-    });
-    // A program that ends without reading closes the pipe.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(server);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const take = (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    return bytes <= MAX_OUTPUT;
+  };
+  const end = await runProgram({
+    ...{ program, args: ['get'], environment, cwd: '/', input: server, withErrors: false },
+    ...{ take, timeout: runMs, signal },
   });
+  switch (end.how) {
+    case 'ended':
+      return { output: Buffer.concat(chunks), status: end.status };
+    case 'late':
+      throw new Error(`${program} did not end within ${runMs / 1000} s`);
+    case 'stopped':
+      throw new Error(`${program} was stopped`);
+    case 'flooded':
+      throw new Error(`${program} printed more than ${MAX_OUTPUT} bytes`);
+    case 'not started':
+      throw new Error(`${program} ${startProblem(end.code)}`);
+  }
 }
 
-function spawnProblem({ code = '' }: NodeJS.ErrnoException): string {
+function startProblem(code: string): string {
   if (code === 'ENOENT') return 'is not in a folder of PATH; install it there';
   if (code === 'EACCES') return 'may not be run; make it executable for the user that runs Breakwater';
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return `cannot be started, because no descriptors are left; raise ${code === 'EMFILE' ? 'LimitNOFILE' : 'fs.file-max'}`;
   return `cannot be run (${code})`;
-}
-
-/** Ends the program and what it has started. */
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // The group has ended.
-  }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runHelper } from '../../../src/upstream/credentials/helper-program.ts';
 import { environmentWith, helperFolder, printing } from '../../helpers/credential-helper.ts';
+import { withoutDescriptors } from '../../helpers/no-descriptors.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -97,4 +98,18 @@ t.test('a run is ended with the edge', async (t) => {
   const running = run(folder, 'hung', timeLimit(60_000), stop.signal);
   stop.abort();
   await t.rejects(running, { message: /was stopped/ });
+});
+
+t.test('without a free descriptor it is an error that says so, and nothing escapes', async (t) => {
+  const said = await withoutDescriptors(
+    { runHelper: import.meta.resolve('../../../src/upstream/credentials/helper-program.ts') },
+    `runHelper({ helper: 'any', server: 'x', runMs: 50 }, new AbortController().signal)`,
+  );
+  t.match(said, /docker-credential-any cannot be started, because no descriptors are left; raise LimitNOFILE/);
+});
+
+t.test('a run that was stopped before its turn does not begin', async (t) => {
+  const folder = helperFolder(t, { hung: 'touch "$0.began"; sleep 300' });
+  await t.rejects(run(folder, 'hung', timeLimit(60_000), AbortSignal.abort()), { message: /was stopped/ });
+  t.notOk(existsSync(join(folder, 'docker-credential-hung.began')));
 });
