@@ -78,13 +78,15 @@ merge_elsewhere() {
 /** The rest of the script: what it does. */
 export const RUN = String.raw`
 root=$BREAKWATER_ROOT
-state=$root/var/lib/breakwater-client/$kind
+folder=$root/var/lib/breakwater-client
+state=$folder/$kind
 mark='Written by .breakwater client '
 
 hash_of() { sha256sum "$1" | cut -d' ' -f1; }
-recorded() { [ -e "$state" ] && grep -qxF "$1" "$state"; }
-records_of() { while read -r sum former; do if [ "$former" = "$1" ]; then echo "$sum $former"; fi; done <"$state"; }
-was_recorded() { [ -e "$state" ] && cut -d' ' -f2- "$state" | grep -qxF "$1"; }
+# Kinds of clients share files, so what another kind has recorded counts, too.
+recorded() { cat "$folder"/* 2>/dev/null | grep -qxF "$1"; }
+records_of() { cat "$folder"/* 2>/dev/null | while read -r sum former; do if [ "$former" = "$1" ]; then echo "$sum $former"; fi; done; }
+was_recorded() { [ -n "$(records_of "$1")" ]; }
 # The first line of a shared file says only who made it, since others change it too.
 is_own() {
   if ! is_shared "$2" && head -n 1 "$1" | grep -q "$mark"; then return 0; fi
@@ -115,11 +117,13 @@ prepare() {
   done <"$work/paths"
 }
 
+# record FILE STATE
 record() {
-  mkdir -p "$(dirname "$state")"
+  mkdir -p "$folder"
   # For the owner only: it has hashes of files with passwords.
-  (umask 077 && sort -u "$1" >"$state.new")
-  mv "$state.new" "$state"
+  rm -f "$folder/.new"
+  (umask 077 && sort -u "$1" >"$folder/.new")
+  mv "$folder/.new" "$2"
 }
 
 # What is recorded may be removed by uninstall: files of this script alone, and shared files as this script wrote them. If somebody has changed
@@ -185,8 +189,22 @@ remove_former() {
   while IFS= read -r path; do remove "$path"; done <"$work/gone"
 }
 
+# leave PATH: the last kind that has a file takes it back, whichever of them wrote it.
+leave() {
+  for other in "$folder"/*; do
+    if [ "$other" != "$state" ] && cut -d' ' -f2- "$other" | grep -qxF "$1"; then
+      { cat "$other"; records_of "$1"; } >"$work/other"
+      record "$work/other" "$other"
+      say "left: $target, which $(basename "$other") has, too"
+      return
+    fi
+  done
+  return 1
+}
+
 remove() {
   target=$root$1
+  if leave "$1"; then return; fi
   if [ ! -e "$target" ]; then
     set_aside "$target"
     [ -z "$aside" ] || say "gone already: $target. $aside is what it was before."
@@ -213,14 +231,14 @@ run_install() {
   if [ -e "$state" ]; then cp "$state" "$work/former"; else : >"$work/former"; fi
   # Recorded before it is written: after a crash, uninstall finds all of it.
   cat "$work/former" "$work/state" >"$work/both"
-  record "$work/both"
+  record "$work/both" "$state"
   number=0
   while IFS= read -r path; do
     number=$((number + 1))
     put "$work/$number" "$path"
   done <"$work/paths"
   remove_former
-  record "$work/state"
+  record "$work/state" "$state"
 }
 
 run_uninstall() {
@@ -229,7 +247,7 @@ run_uninstall() {
   cut -d' ' -f2- "$state" | sort -u >"$work/gone"
   while IFS= read -r path; do remove "$path"; done <"$work/gone"
   rm -f "$state"
-  rmdir "$(dirname "$state")" 2>/dev/null || :
+  rmdir "$folder" 2>/dev/null || :
   [ "$kept" = no ]
 }
 

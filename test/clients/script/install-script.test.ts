@@ -210,6 +210,53 @@ t.test('a shared file that the script made and somebody changed is copied before
   t.equal(node.read(`${CONFIG}.before-breakwater`), changed);
 });
 
+t.test('what two kinds have goes with the last of them', async (t) => {
+  const site = { mirrors: HUB, user: { name: 'ci', password: 'secret' } };
+  const debug = '{"debug": true}';
+  for (const [first, second] of [
+    ['docker', 'gitlab-ci'],
+    ['gitlab-ci', 'docker'],
+  ] as const) {
+    const node = new Node(t);
+    node.write(DAEMON, debug);
+    node.give('docker', site).run();
+    node.give('gitlab-ci', site).run();
+    t.match(node.give(first, site).run('uninstall'), { status: 0, said: new RegExp(`left: .*, which ${second} has`) });
+    t.match(node.files(), [CA_FILE, DAEMON]);
+    t.match(node.read(DAEMON), 'registry-mirrors');
+    t.equal(node.give(second, site).run('uninstall').status, 0);
+    t.strictSame(node.files(), [DAEMON]);
+    t.equal(node.read(DAEMON), debug);
+  }
+});
+
+t.test('what the second kind has written over the first is known to both', async (t) => {
+  const podman = 'etc/containers/certs.d/cr.example.io/ca.crt';
+  for (const order of [
+    ['podman', 'cri-o', 'skopeo'],
+    ['skopeo', 'podman', 'cri-o'],
+  ]) {
+    const node = new Node(t);
+    for (const kind of ['podman', 'cri-o', 'skopeo']) t.equal(node.give(kind).run().status, 0);
+    for (const [index, kind] of order.entries()) {
+      t.ok(existsSync(join(node.root, podman)), `${order.length - index} kinds have it`);
+      t.equal(node.give(kind).run('uninstall').status, 0);
+    }
+    t.strictSame(node.files(), []);
+  }
+});
+
+t.test('what a later script of one kind no longer has, and another kind has, stays', async (t) => {
+  const node = new Node(t);
+  for (const kind of ['docker', 'gitlab-ci']) node.give(kind, { mirrors: HUB }).run();
+  t.match(node.give('docker').run(), { status: 0, said: /left: .*daemon\.json, which gitlab-ci has/ });
+  t.match(node.read(DAEMON), 'registry-mirrors');
+  node.write(DAEMON, '{"data-root": "/mnt"}');
+  t.equal(node.run('uninstall').status, 0);
+  t.match(node.give('gitlab-ci', { mirrors: HUB }).run('uninstall'), { status: 1, said: /kept: .*daemon\.json/ });
+  t.equal(node.read(DAEMON), '{"data-root": "/mnt"}');
+});
+
 t.test('what a later script no longer has is removed', async (t) => {
   const node = new Node(t).give('microk8s', { mirrors: HUB });
   node.run();
