@@ -13,7 +13,10 @@ export function registerInit(program: Command): void {
     .description(DESCRIPTION);
   addSiteOptions(init);
   init
-    .option('--owner <user>', 'user that the service runs as, who owns the files: a name, or UID:GID (default: you)')
+    .option(
+      '--owner <user>',
+      'user that the service runs as, who owns the files: a name, or UID:GID (default: you; with --force, who owns them now)',
+    )
     .option('--new', 'the primary is new and empty, although the fallback has images')
     .option('--offline', 'write the directory without asking the registries, and say which commands are left')
     .option('--force', 'make a directory anew that has a site; edge.key, the CA and the users stay')

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, link, mkdir, readdir, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, readdir, realpath, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../config-path.ts';
 import type { FileOwner } from './file-owner.ts';
@@ -9,7 +9,7 @@ export interface StagedFile {
   content: string | Buffer;
   /** Only its owner may read it. */
   isSecret: boolean;
-  /** It stays with the user of this command, because the service does not need it. */
+  /** A new one stays with the user of this command, because the service does not need it. */
   isPrivate?: boolean;
 }
 
@@ -32,7 +32,10 @@ export class StagedDirectory {
     this.#owner = owner;
   }
 
-  /** @throws UsageError */
+  /**
+   * @param owner who gets the files. Undefined: if root writes them, the owner of the file that is replaced, else the owner of its directory
+   * @throws UsageError
+   */
   static async create(directory: string, owner: FileOwner | undefined): Promise<StagedDirectory> {
     // A symbolic link stays; files go to where it leads.
     const target = await realpath(directory).catch(() => resolve(directory));
@@ -52,7 +55,7 @@ export class StagedDirectory {
       await mkdir(dirname(file), { recursive: true, mode: FOLDER_MODE });
       // Flushed, so that a crash of the machine leaves no empty file under the name.
       await writeFile(file, content, { mode: isSecret ? SECRET_MODE : PUBLIC_MODE, flag: 'wx', flush: true });
-      if (this.#owner && !isPrivate) await chown(file, this.#owner.uid, this.#owner.gid);
+      await this.#giveAway(file, { name, isSecret, isPrivate });
     } catch (error) {
       throw new UsageError(`${file} cannot be written: ${(error as Error).message}`);
     }
@@ -90,6 +93,19 @@ export class StagedDirectory {
 
   async discard(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
+  }
+
+  async #giveAway(file: string, { name, isSecret, isPrivate }: Omit<StagedFile, 'content'>): Promise<void> {
+    if (this.#owner) {
+      if (!isPrivate) await chown(file, this.#owner.uid, this.#owner.gid);
+      return;
+    }
+    const place = join(this.#target, name);
+    const present = await stat(place).catch(() => undefined);
+    // A secret may stay readable for the group that it was given to.
+    if (present && isSecret) await chmod(file, present.mode & 0o770);
+    const model = present ?? (isPrivate ? undefined : await stat(dirname(place)).catch(() => undefined));
+    if (model && process.geteuid?.() === 0) await chown(file, model.uid, model.gid);
   }
 
   async #becomesTarget(): Promise<boolean> {

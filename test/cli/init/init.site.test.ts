@@ -205,6 +205,9 @@ t.test(
     ]);
     t.equal(renewed.status, 0, renewed.stderr);
     t.match(statSync(join(site.directory, 'tls.crt')), { uid: 4321 }, 'renewed as the report says');
+    t.match(await site.init('--force', '--offline'), { status: 0 });
+    t.equal((await tryCommand(tool('setpriv'), [...user, ...files])).status, 0, 'made anew, the service can still');
+    t.not((await tryCommand(tool('setpriv'), [...user, join(site.directory, 'ca/ca.key')])).status, 0);
   },
 );
 

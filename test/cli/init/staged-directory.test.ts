@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -86,6 +87,46 @@ t.test('a place that cannot be written', async (t) => {
     message: /cannot be written/,
   });
 });
+
+t.test('a secret stays readable for its group', async (t) => {
+  const directory = temporaryFolder(t);
+  for (const name of ['edge.key', 'breakwater.yaml']) {
+    writeFileSync(join(directory, name), 'old');
+    chmodSync(join(directory, name), 0o646);
+  }
+  await (await stage(t, directory)).publish(true);
+  t.equal(modeOf(join(directory, 'edge.key')), 0o640, 'and for no other user');
+  t.equal(modeOf(join(directory, 'breakwater.yaml')), 0o644);
+  const owned = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  await (await stage(t, directory, owned)).publish(true);
+  t.equal(modeOf(join(directory, 'edge.key')), 0o600, 'with --owner, for this user alone');
+});
+
+t.test(
+  'files that are replaced stay with their users',
+  { skip: process.getuid?.() !== 0 && 'only root gives files away' },
+  async (t) => {
+    const directory = temporaryFolder(t);
+    mkdirSync(join(directory, 'ca'));
+    writeFileSync(join(directory, 'edge.key'), 'old');
+    writeFileSync(join(directory, 'ca/ca.key'), 'old');
+    chownSync(directory, 1234, 5678);
+    chownSync(join(directory, 'edge.key'), 4321, 8765);
+    const staged = await stage(t, directory);
+    for (const name of ['ca/ca.key', 'ca/other.key'])
+      await staged.write({ name, content: 'x', isSecret: true, isPrivate: true });
+    await staged.publish(true);
+    t.match(statSync(join(directory, 'edge.key')), { uid: 4321, gid: 8765 }, 'as before');
+    t.match(statSync(join(directory, 'breakwater.yaml')), { uid: 1234, gid: 5678 }, 'new: as the directory');
+    t.match(statSync(join(directory, 'ca/ca.crt')), { uid: 0 }, 'new: as its own directory');
+    t.match(statSync(join(directory, 'ca/ca.key')), { uid: 0, gid: 0 });
+    t.match(statSync(join(directory, 'ca/other.key')), { uid: 0, gid: 0 });
+    const again = await StagedDirectory.create(directory, { uid: 1, gid: 2 });
+    await again.write({ name: 'edge.key', content: 'x', isSecret: true });
+    await again.publish(true);
+    t.match(statSync(join(directory, 'edge.key')), { uid: 1, gid: 2 }, 'unless --owner names another one');
+  },
+);
 
 t.test('files of another user', { skip: process.getuid?.() !== 0 && 'only root gives files away' }, async (t) => {
   const directory = join(temporaryFolder(t), 'site');
