@@ -16,7 +16,8 @@ export function reasonOf(error: unknown): string {
   const short = (message.slice(0, 500).split('\n')[0] ?? '')
     .replace(/\s*\(\d+:\d+\)\.?$/, '')
     .replace(/(["'`]).*\1/g, '…')
-    .slice(0, 120);
+    .slice(0, 120)
+    .replace(/[\s.]+$/, '');
   return short.charAt(0).toLowerCase() + short.slice(1);
 }
 

@@ -8,9 +8,12 @@ merge_list() {
   if command -v python3 >/dev/null 2>&1; then
     python3 - "$1" "$3" "$4" >"$2" <<'BREAKWATER_PYTHON' || fail "$1 is not JSON with a list under $3"
 import json, sys
-with open(sys.argv[1]) as file:
-    values = json.load(file)
-entries = values.get(sys.argv[2], [])
+try:
+    with open(sys.argv[1]) as file:
+        values = json.load(file)
+except (ValueError, RecursionError) as error:
+    sys.exit(str(error))
+entries = values.get(sys.argv[2], []) if isinstance(values, dict) else None
 if not isinstance(entries, list):
     sys.exit(1)
 if entries[:1] != [sys.argv[3]]:
@@ -93,6 +96,8 @@ is_own() {
   recorded "$(hash_of "$1") $2"
 }
 
+is_blank() { [ -f "$1" ] && [ -r "$1" ] && ! LC_ALL=C grep -q '[^[:space:]]' "$1"; }
+
 check_version() {
   [ -n "$major" ] && [ -z "$root" ] && command -v containerd >/dev/null 2>&1 || return 0
   here=$(containerd --version | sed -n 's/^[^ ]* [^ ]* v\{0,1\}\([0-9]*\)\..*/\1/p')
@@ -108,6 +113,8 @@ prepare() {
     content "$path" >"$work/$number"
     [ ! -h "$root$path" ] || fail "$root$path is a symbolic link: install where it leads, or remove it"
     [ -e "$root$path" ] || continue
+    # An empty file is as good as none.
+    if is_shared "$path" && is_blank "$root$path"; then continue; fi
     if is_shared "$path"; then
       recorded "$(hash_of "$work/$number") $path" && cmp -s "$work/$number" "$root$path" && continue
       merge "$root$path" "$work/$number" "$path" || exit 1

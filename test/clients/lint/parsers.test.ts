@@ -75,6 +75,7 @@ t.test('a file that is broken: the line, the reason, and nothing of what it says
     [parseToml, `a = ${'['.repeat(20_000)}${']'.repeat(20_000)}`, 1, /./],
     [parseJson, '{\n"a": hunter2}', 2, /unexpected character/],
     [parseJson, '{"a": 1', 1, /unexpected end/],
+    [parseJson, '{"a": }', 1, /found$/],
     [parseJson, '['.repeat(100_000), 1, /nested too deeply/],
     [parseYaml, 'a: 1\nb: "hunter2', 2, /missing closing/],
     [parseYaml, 'a: 1\na: 2', 2, /twice/],
@@ -86,6 +87,7 @@ t.test('a file that is broken: the line, the reason, and nothing of what it says
     t.match(failure.message, reason);
     t.notMatch(failure.message, /hunter2/);
     t.ok(failure.message.length < 130);
+    t.notMatch(failure.message, /\.$/, 'a sentence goes on after it');
   }
 });
 

@@ -329,6 +329,33 @@ t.test('a config.toml that has config_path already is not ours to take back', as
   t.equal(node.read(CONFIG), present);
 });
 
+t.test('a shared file without content is as good as none, and comes back', async (t) => {
+  for (const [kind, path] of [
+    ['docker', DAEMON],
+    ['k3s', 'etc/rancher/k3s/registries.yaml'],
+  ] as const) {
+    for (const empty of ['', ' \n\t\r\n']) {
+      const node = new Node(t).give(kind, { mirrors: HUB });
+      node.write(path, empty);
+      t.strictSame(node.run().status, 0);
+      t.match(node.read(path), 'cr.example.io');
+      t.equal(node.run('uninstall').status, 0);
+      t.equal(node.read(path), empty);
+    }
+  }
+});
+
+t.test('what is no map of JSON is refused in one or two lines', async (t) => {
+  const node = new Node(t).give('docker', { mirrors: HUB });
+  for (const text of ['{"debug": ', '[]', '"text"', 'null', '[1, {"a": ]', '['.repeat(100_000)]) {
+    node.write(DAEMON, text);
+    const { status, said } = node.run();
+    t.match({ status, said }, { status: 1, said: /daemon\.json is not JSON with a list under registry-mirrors/ });
+    t.ok(said.trim().split('\n').length <= 2 && !said.includes('Traceback'), said.slice(0, 300));
+    t.equal(node.read(DAEMON), text);
+  }
+});
+
 t.test('a symbolic link is not replaced', async (t) => {
   const node = new Node(t).give('docker');
   node.write('elsewhere', 'another\n');
