@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -8,6 +8,12 @@ import { MAX_ORDERS } from './schedule.ts';
 export interface AcmePair {
   cert: string;
   key: string;
+}
+
+/** The same, and where it comes from. */
+export interface KnownPair extends AcmePair {
+  /** Directory of the ACME server that issued it; undefined: not known. */
+  directory: string | undefined;
 }
 
 /** One order. Edges know it by its id, so that none counts it twice. */
@@ -22,7 +28,7 @@ const ordersFile = z.object({ orders: z.array(order).max(1000) });
 
 /**
  * The folder in which account and certificate last over restarts. A certificate and its key are one file, `certificate.pem`: a rename
- * replaces both, so that a crash never leaves two that do not fit.
+ * replaces both, so that a crash never leaves two that do not fit. Its first line says from which ACME server they are.
  */
 export class AcmeFolder {
   readonly #folder: string;
@@ -43,22 +49,24 @@ export class AcmeFolder {
   }
 
   /** Undefined: there is none, or it cannot be used. */
-  async certificate(): Promise<AcmePair | undefined> {
+  async certificate(): Promise<KnownPair | undefined> {
     const text = await this.#read('certificate.pem');
     return text === undefined ? undefined : splitPair(text);
   }
 
   /** @throws Error */
-  async saveCertificate({ cert, key }: AcmePair): Promise<void> {
-    await this.#write('certificate.pem', `${cert.trimEnd()}\n${key.trimEnd()}\n`);
+  async saveCertificate({ cert, key, directory }: KnownPair): Promise<void> {
+    const from = directory === undefined ? '' : `directory: ${directory}\n`;
+    await this.#write('certificate.pem', `${from}${cert.trimEnd()}\n${key.trimEnd()}\n`);
   }
 
-  /** The account's key, PEM. @param make called once, for the first order @throws Error */
-  async accountKey(make: () => Promise<string>): Promise<string> {
-    const known = await this.#read('account.key');
+  /** The key of the account at an ACME server, PEM. @param make called once, for the first order there @throws Error */
+  async accountKey(directory: string, make: () => Promise<string>): Promise<string> {
+    const name = accountFile(directory);
+    const known = await this.#read(name);
     if (known !== undefined) return known;
     const made = await make();
-    await this.#write('account.key', made);
+    await this.#write(name, made);
     return made;
   }
 
@@ -113,15 +121,22 @@ export class AcmeFolder {
   }
 }
 
+/** An account belongs to one server, and servers are not shown each other's. */
+function accountFile(directory: string): string {
+  const mark = createHash('sha256').update(directory).digest('hex').slice(0, 8);
+  return `account.${new URL(directory).hostname}.${mark}.key`;
+}
+
 /** For an order, or an edge. */
 export function randomId(): string {
   return randomBytes(8).toString('hex');
 }
 
 /** Undefined: they are broken, or do not fit. */
-function splitPair(text: string): AcmePair | undefined {
-  const [cert = '', key = ''] = text.split(/(?=-----BEGIN [A-Z ]*PRIVATE KEY-----)/);
-  const pair = { cert, key };
+function splitPair(text: string): KnownPair | undefined {
+  const [, directory, pem = ''] = /^(?:directory: (https:\/\/[\x21-\x7e]+)\n)?(.*)$/s.exec(text) ?? [];
+  const [cert = '', key = ''] = pem.split(/(?=-----BEGIN [A-Z ]*PRIVATE KEY-----)/);
+  const pair = { cert, key, directory };
   return isPair(pair) ? pair : undefined;
 }
 

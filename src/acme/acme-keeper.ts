@@ -1,6 +1,6 @@
 import type { AcmeConfig } from '../config/acme-schema.ts';
 import { inBackground } from '../http/background.ts';
-import { AcmeFolder, type AcmePair, randomId } from './acme-folder.ts';
+import { AcmeFolder, type AcmePair, type KnownPair, randomId } from './acme-folder.ts';
 import { type OrderOptions, orderCertificate, type PresentedChallenge } from './acme-order.ts';
 import { AcmeState } from './acme-state.ts';
 import { changeDns } from './dns-command.ts';
@@ -12,6 +12,8 @@ export interface AcmeView {
   state: 'none' | 'valid' | 'renewing' | 'ordering' | 'expired';
   names: readonly string[];
   until: number | undefined;
+  /** What makes it one to be replaced: it is of another ACME server, or has not all names. */
+  lacks: 'directory' | 'names' | undefined;
   /** What is waited for. */
   waits: Extract<AcmeStep, { do: 'wait' }>['reason'] | undefined;
   nextAt: number | undefined;
@@ -66,14 +68,14 @@ export class AcmeKeeper {
   #lastFailure: number | undefined;
   #lastError: string | undefined;
   #stopped = false;
-  #saved: AcmePair | undefined;
+  #saved: KnownPair | undefined;
   /** A folder that cannot be written orders nothing: its orders would not be counted after a restart. */
   #folderError: string | undefined;
 
   constructor(options: AcmeKeeperOptions) {
     this.#options = options;
     this.#folder = options.folder === undefined ? undefined : new AcmeFolder(options.folder);
-    this.state = new AcmeState(options.names, options.now);
+    this.state = new AcmeState({ names: options.names, directory: options.config.directory }, options.now);
     this.state.onNews = () => this.#onNews();
   }
 
@@ -127,6 +129,7 @@ export class AcmeKeeper {
       state: this.#ordering ? 'ordering' : span ? kept : 'none',
       names: this.#options.names,
       until: span?.until,
+      lacks: this.state.lacks,
       waits: waits?.reason,
       nextAt: waits?.until,
       orders: this.state.orders.length,
@@ -135,7 +138,7 @@ export class AcmeKeeper {
     };
   }
 
-  readonly #takeNews = inBackground('certificate', (pair: AcmePair) => this.#take(pair, 'another edge'));
+  readonly #takeNews = inBackground('certificate', (pair: KnownPair) => this.#take(pair, 'another edge'));
 
   /** The facts from which the next step follows. */
   #facts(): AcmeFacts {
@@ -188,7 +191,8 @@ export class AcmeKeeper {
     this.state.claim({ edge: this.#edge, at: now, ordering: true });
     try {
       onEvent('info', { names }, 'a certificate is being ordered');
-      const pair = await (this.#options.order ?? orderCertificate)(this.#orderOptions());
+      const issued = await (this.#options.order ?? orderCertificate)(this.#orderOptions());
+      const pair = { ...issued, directory: this.#options.config.directory };
       if (!this.state.takeCertificate(pair))
         throw new Error(
           'the ACME server issued a certificate that lacks a name, or ends no later than the present one',
@@ -220,7 +224,7 @@ export class AcmeKeeper {
     if (!folder) throw new Error('this edge has no tls.acme.dir');
     return {
       ...{ directory: config.directory, ca, email: config.email, names, challenge: config.challenge },
-      accountKey: (make) => folder.accountKey(make),
+      accountKey: (make) => folder.accountKey(config.directory, make),
       onOrder: async () => {
         const order = { id: randomId(), at: this.#options.now() };
         await folder.saveOrders([...this.state.knownOrders, order]);
@@ -257,7 +261,7 @@ export class AcmeKeeper {
   }
 
   /** Uses a certificate, and keeps it. */
-  async #take(pair: AcmePair, from: string): Promise<void> {
+  async #take(pair: KnownPair, from: string): Promise<void> {
     const { names, onCertificate, onEvent } = this.#options;
     this.#saved = pair;
     onCertificate(pair);

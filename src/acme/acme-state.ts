@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { type AcmePair, isPair, type KnownOrder } from './acme-folder.ts';
+import { isPair, type KnownOrder, type KnownPair } from './acme-folder.ts';
 import { type CertificateSpan, CLAIM_MS, type Claim, recentOrders, WISH_MS } from './schedule.ts';
 
 /** What the edges of a site tell each other. Times are epoch milliseconds of this machine. */
 export type AcmeEntry =
   | { kind: 'challenge'; token: string; answer: string; at: number }
-  | { kind: 'certificate'; pair: AcmePair }
+  | { kind: 'certificate'; pair: KnownPair }
   | { kind: 'claim'; claim: Claim; over: boolean }
   | { kind: 'order'; id: string; at: number }
   | ({ kind: 'wish' } & Wish);
@@ -15,6 +15,13 @@ export interface Wish {
   id: string;
   at: number;
   over: boolean;
+}
+
+/** What a certificate must be. */
+export interface Requirement {
+  names: readonly string[];
+  /** Of the ACME server. */
+  directory: string;
 }
 
 /** Challenges of one order, for 100 names at most; of a few orders. */
@@ -29,22 +36,21 @@ export class AcmeState {
   onChange: (key: string) => void = () => undefined;
   /** Called when another edge has told a newer certificate, or a claim. */
   onNews: () => void = () => undefined;
-  readonly #names: readonly string[];
+  readonly #requirement: Requirement;
   readonly #now: () => number;
   readonly #challenges = new Map<string, { answer: string; at: number }>();
   readonly #claims = new Map<string, { claim: Claim; over: boolean }>();
   readonly #orders = new Map<string, number>();
   #wish: Wish | undefined;
-  #pair: AcmePair | undefined;
+  #pair: KnownPair | undefined;
   #leaf: X509Certificate | undefined;
 
-  /** @param names that the certificate must have */
-  constructor(names: readonly string[], now: () => number) {
-    this.#names = names;
+  constructor(requirement: Requirement, now: () => number) {
+    this.#requirement = requirement;
     this.#now = now;
   }
 
-  get pair(): AcmePair | undefined {
+  get pair(): KnownPair | undefined {
     return this.#pair;
   }
 
@@ -52,27 +58,54 @@ export class AcmeState {
   get span(): CertificateSpan | undefined {
     const leaf = this.#leaf;
     if (!leaf) return undefined;
-    const complete = this.#names.every((name) => hasName(leaf, name));
-    return { from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime(), complete };
+    return {
+      ...{ from: leaf.validFromDate.getTime(), until: leaf.validToDate.getTime() },
+      complete: this.lacks === undefined,
+    };
   }
 
-  /** Takes a certificate if it is better than the present one: it has all names, and ends later. @returns whether it did */
-  takeCertificate(pair: AcmePair): boolean {
+  /** Why the certificate is to be replaced, though it may be valid. */
+  get lacks(): 'directory' | 'names' | undefined {
+    if (!this.#pair || !this.#leaf) return undefined;
+    if (this.#pair.directory !== this.#requirement.directory) return 'directory';
+    return this.#hasNames(this.#leaf) ? undefined : 'names';
+  }
+
+  #hasNames(leaf: X509Certificate): boolean {
+    return this.#requirement.names.every((name) => hasName(leaf, name));
+  }
+
+  /**
+   * Takes a certificate that has all names, if it is better than the present one. One of another ACME server is only better than none, than
+   * an expired one, and than an older one of that kind.
+   * @returns whether it did
+   */
+  takeCertificate(pair: KnownPair): boolean {
     if (!isPair(pair)) return false;
     const leaf = new X509Certificate(pair.cert);
-    if (!this.#names.every((name) => hasName(leaf, name))) return false;
-    const { span } = this;
-    if (span?.complete && span.until >= leaf.validToDate.getTime()) return false;
+    if (!this.#hasNames(leaf)) return false;
+    if (this.#pair && this.#leaf) {
+      const [told, present] = [this.#worth(pair, leaf), this.#worth(this.#pair, this.#leaf)];
+      const differs = told.findIndex((value, index) => value !== present[index]);
+      if ((told[differs] ?? 0) <= (present[differs] ?? 0)) return false;
+    }
     this.#set(pair, leaf);
     return true;
   }
 
+  /** What counts for a certificate, the most important first. */
+  #worth({ directory }: KnownPair, leaf: X509Certificate): number[] {
+    const until = leaf.validToDate.getTime();
+    const is = [until > this.#now(), directory === this.#requirement.directory, this.#hasNames(leaf)];
+    return [...is.map(Number), until];
+  }
+
   /** The certificate of the folder, whatever it is: an old one is better than none. */
-  startWith(pair: AcmePair): void {
+  startWith(pair: KnownPair): void {
     this.#set(pair, new X509Certificate(pair.cert));
   }
 
-  #set(pair: AcmePair, leaf: X509Certificate): void {
+  #set(pair: KnownPair, leaf: X509Certificate): void {
     this.#pair = pair;
     this.#leaf = leaf;
     this.onChange('certificate');

@@ -95,8 +95,8 @@ export class AcmeAtEdge {
 }
 
 /** How messages and metrics name this certificate. */
-function named(pair: { cert: string; key: string }): CertificatePair {
-  return { certFile: 'tls.acme', ...pair };
+function named({ cert, key }: { cert: string; key: string }): CertificatePair {
+  return { certFile: 'tls.acme', cert, key };
 }
 
 function identityOf({ config, material }: Loaded): string {

@@ -9,6 +9,8 @@ const acmeUrl = z
     const url = URL.parse(text);
     return url?.protocol === 'https:' && url.username + url.password === '';
   }, 'an https URL without a login')
+  // One server is written in one way.
+  .overwrite((text) => URL.parse(text)?.href ?? text)
   .meta({ title: 'URL' });
 
 const dnsName = z

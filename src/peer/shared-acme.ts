@@ -9,7 +9,8 @@ const pem = z.string().max(65_536);
 /** Kind, and what belongs to it. */
 const entry = z.union([
   z.tuple([z.literal('challenge'), token, z.string().max(1024), age]),
-  z.tuple([z.literal('certificate'), pem, pem]),
+  /** The last one: the directory of the ACME server; '' if that is not known. */
+  z.tuple([z.literal('certificate'), pem, pem, pem.regex(/^(https:\/\/[\x21-\x7e]+)?$/)]),
   /** Edge, age, whether it orders, whether that is over. */
   z.tuple([z.literal('claim'), id, age, z.boolean(), z.boolean()]),
   z.tuple([z.literal('order'), id, age]),
@@ -38,7 +39,7 @@ export class SharedAcme extends ChangedEntries<Entry> {
 function told(one: AcmeEntry, now: number): Entry {
   const ageOf = (at: number) => Math.max(0, now - at);
   if (one.kind === 'challenge') return [one.kind, one.token, one.answer, ageOf(one.at)];
-  if (one.kind === 'certificate') return [one.kind, one.pair.cert, one.pair.key];
+  if (one.kind === 'certificate') return [one.kind, one.pair.cert, one.pair.key, one.pair.directory ?? ''];
   if (one.kind === 'order') return [one.kind, one.id, ageOf(one.at)];
   if (one.kind === 'wish') return [one.kind, one.id, ageOf(one.at), one.over];
   return [one.kind, one.claim.edge, ageOf(one.claim.at), one.claim.ordering, one.over];
@@ -46,7 +47,8 @@ function told(one: AcmeEntry, now: number): Entry {
 
 function heard(one: Entry, now: number): AcmeEntry {
   if (one[0] === 'challenge') return { kind: one[0], token: one[1], answer: one[2], at: now - one[3] };
-  if (one[0] === 'certificate') return { kind: one[0], pair: { cert: one[1], key: one[2] } };
+  if (one[0] === 'certificate')
+    return { kind: one[0], pair: { cert: one[1], key: one[2], directory: one[3] || undefined } };
   if (one[0] === 'order') return { kind: one[0], id: one[1], at: now - one[2] };
   if (one[0] === 'wish') return { kind: one[0], id: one[1], at: now - one[2], over: one[3] };
   return { kind: one[0], claim: { edge: one[1], at: now - one[2], ordering: one[3] }, over: one[4] };

@@ -61,7 +61,11 @@ t.test('the first certificate is ordered, kept, and there after a restart', asyn
   t.strictSame(orders, [{ challenge: 'presented' }]);
   t.equal(used.length, 1);
   for (const name of readdirSync(folder)) t.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
-  t.strictSame(readdirSync(folder).sort(), ['account.key', 'certificate.pem', 'orders.json']);
+  t.strictSame(readdirSync(folder).sort(), [
+    'account.acme-v02.api.letsencrypt.org.5e76d315.key',
+    'certificate.pem',
+    'orders.json',
+  ]);
   const again = keeperOf(t, { clock, folder });
   await again.keeper.load();
   again.keeper.start();
@@ -148,6 +152,65 @@ t.test('a certificate without all names is not taken', async (t) => {
   await until(() => wrong.keeper.view().failures === 1, { what: () => 'a failure' });
   t.match(wrong.keeper.view().lastError, /lacks a name/);
   t.equal(wrong.used.length, 0);
+});
+
+t.test('a certificate of another ACME server is replaced, and served until then', async (t) => {
+  const folder = join(temporaryFolder(t), 'acme');
+  const clock = { now: Date.now() };
+  const at = (directory: string) => acmeSchema.parse({ agreeToTerms: true, dir: 'acme', directory });
+  const staging = keeperOf(t, { clock, folder, config: at('https://staging.test/dir') });
+  await staging.keeper.load();
+  staging.keeper.start();
+  await until(() => staging.keeper.view().state === 'valid', { what: () => 'the first certificate' });
+  staging.keeper.stop();
+  // The certificate of the other server ends earlier.
+  clock.now -= 5 * DAY;
+  let open = false;
+  const production = keeperOf(t, {
+    ...{ clock, folder, config: at('https://production.test/dir') },
+    order: async ({ onOrder, accountKey }) => {
+      if (!open) throw new Error('the ACME server is closed');
+      t.equal(await accountKey(async () => 'another account'), 'another account', 'an account is of one server');
+      await onOrder();
+      return await issued(clock.now);
+    },
+  });
+  await production.keeper.load();
+  const old = staging.keeper.state.pair?.cert.trim();
+  t.equal(production.keeper.state.pair?.cert.trim(), old, 'it is served');
+  production.keeper.start();
+  await until(() => production.keeper.view().waits === 'backoff', { what: () => 'an attempt' });
+  t.match(production.keeper.view(), { state: 'renewing', lacks: 'directory', failures: 1 });
+  t.equal(production.keeper.state.pair?.cert.trim(), old);
+  open = true;
+  production.keeper.orderNow();
+  await until(() => production.keeper.view().state === 'valid', { what: () => 'the certificate of production' });
+  t.not(production.used[0]?.cert.trim(), old);
+  t.equal(production.keeper.view().lacks, undefined);
+  production.keeper.stop();
+  t.match(
+    readFileSync(join(folder, 'certificate.pem'), 'utf8'),
+    /^directory: https:\/\/production\.test\/dir\n-----BEGIN CERT/,
+  );
+  t.equal(readdirSync(folder).filter((name) => name.endsWith('.key')).length, 2);
+  const again = keeperOf(t, { clock, folder, config: at('https://production.test/dir') });
+  await again.keeper.load();
+  again.keeper.start();
+  await until(() => again.keeper.view().state === 'valid', { what: () => 'the kept certificate' });
+  t.equal(again.orders.length, 0);
+});
+
+t.test('a certificate of an unknown ACME server is replaced', async (t) => {
+  const folder = temporaryFolder(t);
+  const clock = { now: Date.now() };
+  const { cert, key } = await issued(clock.now);
+  writeFileSync(join(folder, 'certificate.pem'), `${cert}${key}`);
+  const { keeper, orders } = keeperOf(t, { clock, folder });
+  await keeper.load();
+  t.equal(keeper.state.pair?.key.trim(), key.trim());
+  keeper.start();
+  await until(() => keeper.view().state === 'valid', { what: () => 'another certificate' });
+  t.equal(orders.length, 1);
 });
 
 t.test('an operator orders past the schedule, once', async (t) => {

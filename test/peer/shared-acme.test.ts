@@ -4,10 +4,12 @@ import { makeLeaf } from '../../src/certificates/certificate-maker.ts';
 import { SharedAcme } from '../../src/peer/shared-acme.ts';
 
 const DAY = 86_400_000;
+const DIRECTORY = 'https://production.test/dir';
+const STAGING = 'https://staging.test/dir';
 const NOW = Date.parse('2026-11-30T12:00:00Z');
 
 function edge(now = () => NOW) {
-  const state = new AcmeState(['cr.test'], now);
+  const state = new AcmeState({ names: ['cr.test'], directory: DIRECTORY }, now);
   return { state, shared: new SharedAcme(state, now) };
 }
 const leafUntil = (days: number, names = ['cr.test']) =>
@@ -53,9 +55,21 @@ t.test("an operator's wish is told, ends everywhere, and is forgotten after an h
 t.test('only a better certificate is taken', async (t) => {
   const { state, shared } = edge();
   const [short, long, other] = [await leafUntil(10), await leafUntil(90), await leafUntil(900, ['other.test'])];
-  const take = ({ cert, key }: { cert: string; key: string }) => shared.merge([['certificate', cert, key]], 0);
+  const [expired, late] = [await leafUntil(0), await leafUntil(80)];
+  const take = ({ cert, key }: { cert: string; key: string }, directory = DIRECTORY) =>
+    shared.merge([['certificate', cert, key, directory]], 0);
+  t.equal(take(expired), 1);
+  t.equal(take(long, STAGING), 1, 'one of another server is better than none, and than an expired one');
+  t.equal(state.span?.complete, false);
+  t.equal(take(late, STAGING), 0);
+  t.equal(take(expired), 0);
   t.equal(take(short), 1);
+  t.equal(take(late, STAGING), 0, 'of another server');
+  t.equal(take(long, ''), 0, 'of an unknown server');
   t.equal(take(long), 1);
+  const third = edge();
+  third.shared.merge(shared.since(0, 100, 0).entries, 0);
+  t.strictSame(third.state.pair, state.pair, 'the directory is told');
   t.equal(take(short), 0, 'it ends earlier');
   t.equal(take(other), 0, 'it lacks the name');
   t.equal(take({ cert: long.cert, key: short.key }), 0, 'the key is another one');

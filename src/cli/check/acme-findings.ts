@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { access, constants } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { AcmeFolder } from '../../acme/acme-folder.ts';
+import { AcmeFolder, type KnownPair } from '../../acme/acme-folder.ts';
+import type { Requirement } from '../../acme/acme-state.ts';
 import { askDirectory } from '../../acme/directory.ts';
 import { orderAllowed, renewalTime } from '../../acme/schedule.ts';
 import { acmeOf } from '../../config/acme-names.ts';
@@ -20,17 +21,18 @@ export async function acmeFindings(
   if (!found) return [];
   const { acme, names } = found;
   const folder = acme.dir === undefined ? undefined : resolve(dirname(path), acme.dir);
-  const kept = folder === undefined ? [] : await folderFindings(new AcmeFolder(folder), names, now);
+  const kept =
+    folder === undefined ? [] : await folderFindings(new AcmeFolder(folder), { names, directory: acme.directory }, now);
   const command = await commandFindings(acme);
   return [...kept, ...command, ...(offline ? [] : [await directoryFinding(acme.directory, material.acmeCa)])];
 }
 
-async function folderFindings(folder: AcmeFolder, names: readonly string[], now: number): Promise<CheckFinding[]> {
+async function folderFindings(folder: AcmeFolder, requirement: Requirement, now: number): Promise<CheckFinding[]> {
   try {
     const pair = await folder.certificate();
     const orders = (await folder.orders()).map(({ at }) => at);
     const next = orderAllowed(orders, now);
-    const state = pair ? spanFinding(new X509Certificate(pair.cert), names, now) : NONE;
+    const state = pair ? spanFinding(pair, requirement, now) : NONE;
     if (next <= now) return [state];
     const message = `two orders of the last seven days are used, so none is placed before ${new Date(next).toISOString()}`;
     const remedy = 'breakwater status says why the orders failed; once that is mended: breakwater cert order';
@@ -48,7 +50,8 @@ const NONE: CheckFinding = {
   remedy: 'start the edge, and see breakwater status',
 };
 
-function spanFinding(leaf: X509Certificate, names: readonly string[], now: number): CheckFinding {
+function spanFinding(pair: KnownPair, { names, directory }: Requirement, now: number): CheckFinding {
+  const leaf = new X509Certificate(pair.cert);
   const [from, until] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
   const day = leaf.validToDate.toISOString().slice(0, 10);
   const lacking = names.find(
@@ -56,6 +59,13 @@ function spanFinding(leaf: X509Certificate, names: readonly string[], now: numbe
   );
   const remedy = 'breakwater status says why it was not renewed';
   if (until <= now) return { level: 'error', subject: SUBJECT, message: `the certificate expired on ${day}`, remedy };
+  if (pair.directory !== directory)
+    return {
+      level: 'warning',
+      subject: SUBJECT,
+      message: `the certificate is of ${pair.directory ?? 'an unknown ACME server'}, and the configuration names ${directory}; the edge orders another one`,
+      remedy: 'restart the edge, and see breakwater status',
+    };
   if (lacking !== undefined)
     return {
       level: 'warning',

@@ -5,6 +5,7 @@ export interface CertificateSnapshot
   extends Pick<AcmeView, 'state' | 'names' | 'waits' | 'orders' | 'failures' | 'lastError'> {
   until: string | null;
   nextAt: string | null;
+  lacks: Exclude<AcmeView['lacks'], undefined> | null;
 }
 
 const NOW = 'or now by: breakwater cert order';
@@ -13,10 +14,16 @@ const DAY = 86_400_000;
 const FEW_DAYS = 14;
 
 export function certificateSnapshot(view: AcmeView): CertificateSnapshot {
-  const { until, nextAt, ...shown } = view;
+  const { until, nextAt, lacks = null, ...shown } = view;
   const iso = (at: number | undefined) => (at === undefined ? null : new Date(at).toISOString());
-  return { ...shown, until: iso(until), nextAt: iso(nextAt) };
+  return { ...shown, lacks, until: iso(until), nextAt: iso(nextAt) };
 }
+
+const LACKS = {
+  directory:
+    'The certificate is not of the ACME server of tls.acme.directory, so clients may refuse it. It is to be replaced.',
+  names: 'The certificate has not all names of the configuration, so clients may refuse it. It is to be replaced.',
+};
 
 /** What an operator has to know of it; nothing while all is well. @param now epoch milliseconds */
 export function certificateNews(
@@ -24,7 +31,7 @@ export function certificateNews(
   now: number,
 ): { lines: string[]; degraded: boolean } {
   if (!certificate || certificate.state === 'valid') return { lines: [], degraded: false };
-  const { state, until, lastError } = certificate;
+  const { state, until, lacks, lastError } = certificate;
   const left = until === null ? 0 : Math.floor((Date.parse(until) - now) / DAY);
   const why = lastError === undefined ? '' : ` The last order failed: ${lastError}.`;
   const has =
@@ -32,8 +39,10 @@ export function certificateNews(
       ? 'There is no certificate yet, so clients refuse this edge.'
       : left < 0
         ? `The certificate expired on ${until.slice(0, 10)}, so clients refuse this edge.`
-        : `The certificate ends in ${left} days and is to be renewed.`;
-  if (left >= FEW_DAYS && lastError === undefined) return { lines: [], degraded: false };
+        : lacks !== null
+          ? LACKS[lacks]
+          : `The certificate ends in ${left} days and is to be renewed.`;
+  if (left >= FEW_DAYS && lacks === null && lastError === undefined) return { lines: [], degraded: false };
   return { lines: [`${has}${why}${nextText(certificate)}`], degraded: true };
 }
 

@@ -32,9 +32,25 @@ t.test('what stands in the folder', async (t) => {
   const found = (now = NOW) => acmeFindings(loaded({ dir }), { now, offline: true });
   const message = 'there is no certificate yet; the edge orders one when it serves, and until then clients refuse it';
   t.match(await found(), [{ level: 'warning', message, remedy: 'start the edge, and see breakwater status' }]);
-  const save = async (names: string[]) =>
-    folder.saveCertificate(await makeLeaf({ names, from: new Date(NOW - DAY), until: new Date(NOW + 89 * DAY) }));
-  await save(['cr.example.io']);
+  const save = async (names: string[], directory?: string) =>
+    folder.saveCertificate({
+      ...(await makeLeaf({ names, from: new Date(NOW - DAY), until: new Date(NOW + 89 * DAY) })),
+      directory,
+    });
+  const server = 'https://acme-v02.api.letsencrypt.org/directory';
+  for (const [from, text] of [
+    ['https://staging.test/dir', 'https://staging.test/dir'],
+    [undefined, 'an unknown ACME server'],
+  ] as const) {
+    await save(['cr.example.io'], from);
+    t.match(await found(), [
+      {
+        ...{ level: 'warning', remedy: 'restart the edge, and see breakwater status' },
+        message: `the certificate is of ${text}, and the configuration names ${server}; the edge orders another one`,
+      },
+    ]);
+  }
+  await save(['cr.example.io'], server);
   t.strictSame(await found(), [
     { level: 'ok', subject: 'tls.acme', message: 'valid until 2027-02-27, renewed from 2027-01-28' },
   ]);
@@ -45,7 +61,7 @@ t.test('what stands in the folder', async (t) => {
   t.match(await found(NOW + 90 * DAY), [
     { level: 'error', message: 'the certificate expired on 2027-02-27', remedy: why },
   ]);
-  await save(['other.example.io']);
+  await save(['other.example.io'], server);
   await folder.saveOrders([1, 2].map((days) => ({ id: `000000000000000${days}`, at: NOW - days * DAY })));
   t.match(await found(), [
     {

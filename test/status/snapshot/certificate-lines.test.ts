@@ -12,6 +12,7 @@ const view = (over: Partial<AcmeView> = {}): AcmeView => ({
   state: 'valid',
   names: ['cr.example.io'],
   until: NOW + 60 * DAY,
+  lacks: undefined,
   waits: 'valid',
   nextAt: NOW + 30 * DAY,
   orders: 0,
@@ -39,6 +40,16 @@ t.test('what the operator has to know of a certificate that is ordered', async (
       'too many orders',
       { state: 'renewing', until: NOW + 5 * DAY, waits: 'weekly' },
       /Two orders of this week are used; the next one is at .* UTC, or now by: breakwater cert order$/,
+    ],
+    [
+      'of another ACME server',
+      { state: 'renewing', lacks: 'directory', waits: 'weekly' },
+      /^The certificate is not of the ACME server of tls\.acme\.directory, so clients may refuse it\..*Two orders/,
+    ],
+    [
+      'another name is wanted',
+      { state: 'ordering', lacks: 'names' },
+      /^The certificate has not all names of the configuration.* It is being ordered\.$/,
     ],
     [
       'none yet',
