@@ -99,7 +99,8 @@ export class CredentialSources {
     const { environment = process.env } = this.#options;
     if ('helper' in source) {
       const { helper, server = new URL(urls[0] ?? '').host, renewEvery } = source;
-      const run = (signal: AbortSignal) => this.#inTurn(() => runHelper({ helper, server, environment }, signal));
+      const run = (signal: AbortSignal) =>
+        this.#inTurn(() => runHelper({ helper, server, environment }, signal), signal);
       return { everyMs: renewEvery, give: run, key: server };
     }
     if ('metadata' in source)
@@ -112,8 +113,12 @@ export class CredentialSources {
     return { everyMs: FILE_EVERY_MS, give: () => file.read(), key: path };
   }
 
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#lastRun.then(run);
+  #inTurn<T>(run: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const result = this.#lastRun.then(() => {
+      // Its upstream may have gone meanwhile.
+      signal.throwIfAborted();
+      return run();
+    });
     this.#lastRun = result.catch(() => undefined);
     return result;
   }
