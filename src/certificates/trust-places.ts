@@ -41,7 +41,9 @@ export function trustPlan(kind: TrustKind, certificates: readonly X509Certificat
   const singly = (folder: string) => named.map(({ name, content }) => ({ path: `${folder}/${name}.crt`, content }));
   if (kind === 'docker' || kind === 'containers') {
     const { folder, note } = PROGRAMS[kind];
-    return { files: [{ path: `${folder}/${host}/ca.crt`, content: texts.join('') }], commands: [], note };
+    // Programs skip what stands before a certificate. By this line, `breakwater client` and `cert bundle` know the file as theirs.
+    const header = `# Written by \`breakwater cert bundle\` for ${host}. The next run replaces this file.\n`;
+    return { files: [{ path: `${folder}/${host}/ca.crt`, content: `${header}${texts.join('')}` }], commands: [], note };
   }
   if (kind === 'java') {
     const files = singly('/usr/local/share/breakwater');

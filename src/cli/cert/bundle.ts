@@ -7,6 +7,7 @@ import { dayOf, readCertificates, titleOf } from '../../certificates/certificate
 import { systemKind, TRUST_KINDS, type TrustKind, trustPlan } from '../../certificates/trust-places.ts';
 import { UsageError } from '../config-path.ts';
 import { writeNewFiles } from '../new-file.ts';
+import { isOwnFile } from '../own-file.ts';
 import { authorityFile, explained, readText } from './certificate-files.ts';
 
 export interface BundleOptions {
@@ -31,7 +32,7 @@ export function registerBundle(cert: Command): void {
     )
     .option('--host <host>', 'for docker and containers: the registry as images name it, such as cr.example.io:8443')
     .option('--root <folder>', 'write below this folder, such as the root of an image', '/')
-    .option('--force', 'replace files that differ')
+    .option('--force', 'replace files that something else wrote')
     .action(async (options: BundleOptions) => {
       process.stdout.write(await writeBundle(options, Date.now()));
     });
@@ -58,9 +59,14 @@ export async function writeBundle(
   const wanted = plans.flatMap(({ files }) =>
     files.map((file) => ({ ...file, path: join(root, file.path), mode: 0o644 })),
   );
-  const states = await Promise.all(wanted.map(async (file) => ({ file, same: await hasContent(file) })));
-  const missing = states.filter(({ same }) => !same).map(({ file }) => file);
-  await writeNewFiles(missing, { force, folderMode: 0o755 });
+  const states = await Promise.all(wanted.map(async (file) => ({ file, ...(await stateOf(file)) })));
+  const missing = states.filter(({ same }) => !same);
+  // First those that may be refused, so that then nothing is written.
+  for (const own of [false, true])
+    await writeNewFiles(
+      missing.filter((one) => one.own === own).map(({ file }) => file),
+      { force: force || own, folderMode: 0o755 },
+    );
   const others = await otherFiles(wanted.map(({ path }) => path));
   return [
     ...left,
@@ -100,8 +106,10 @@ async function ownKind(root: string): Promise<TrustKind> {
   return kind;
 }
 
-async function hasContent({ path, content }: { path: string; content: string }): Promise<boolean> {
-  return (await readFile(path, 'utf8').catch(() => undefined)) === content;
+/** Whether a file is as it should be, and whether a command of Breakwater wrote what is there. */
+async function stateOf({ path, content }: { path: string; content: string }): Promise<{ same: boolean; own: boolean }> {
+  const present = await readFile(path, 'utf8').catch(() => undefined);
+  return { same: present === content, own: present !== undefined && isOwnFile(present) };
 }
 
 /** Files that an earlier run has left beside these. */

@@ -6,11 +6,10 @@ import type { GeneratedFile } from '../../clients/generate/generated.ts';
 import { PartError } from '../../clients/part/edit.ts';
 import { losesComments, withPart } from '../../clients/part/shared-file.ts';
 import { UsageError } from '../config-path.ts';
+import { isOwnFile } from '../own-file.ts';
 
 /** A copy of what a shared file, or a file that was replaced with --force, held before. Older copies have a number behind it. */
 export const BACKUP = '.before-breakwater';
-/** Stands in the first line of each file that is written whole. */
-const MARK = 'Written by `breakwater client ';
 
 export interface WrittenFile {
   /** Where it was written. */
@@ -39,7 +38,9 @@ export async function writeNodeFiles(
   force: boolean,
 ): Promise<WrittenFile[]> {
   const planned = await Promise.all(files.map((file) => plan(file, folder)));
-  const foreign = planned.filter(({ present, done }) => done === 'written' && present !== undefined && !isOwn(present));
+  const foreign = planned.filter(
+    ({ present, done }) => done === 'written' && present !== undefined && !isOwnFile(present),
+  );
   if (foreign.length > 0 && !force)
     throw new UsageError(
       `nothing was written: ${foreign.map(({ path }) => path).join(', ')} ${foreign.length === 1 ? 'holds' : 'hold'} what this command did not write. Look at it; --force replaces it and keeps a copy as *${BACKUP}.`,
@@ -53,7 +54,7 @@ export async function writeNodeFiles(
 export async function writeScript(text: string, file: string, force: boolean): Promise<void> {
   if (file === '-') return void process.stdout.write(text);
   const present = await presentText(file);
-  const isOld = present?.split('\n', 2)[1]?.includes(MARK) ?? false;
+  const isOld = isOwnFile(present?.split('\n', 2)[1] ?? '');
   if (present !== undefined && present !== text && !isOld && !force)
     throw new UsageError(`nothing was written: ${file} exists. Look at it; --force replaces it.`);
   await write({ path: file, mode: 0o700, text, present: undefined, done: 'written', loses: false });
@@ -90,10 +91,6 @@ async function presentText(path: string): Promise<string | undefined> {
   }
 }
 
-function isOwn(text: string): boolean {
-  return text.split('\n', 1)[0]?.includes(MARK) ?? false;
-}
-
 /** Writes a new file and renames it, so that a program reads either the old or the new file. */
 async function write({ path, mode, text, present, done, loses }: Planned): Promise<WrittenFile> {
   if (done === 'unchanged') return { path, done };
@@ -101,7 +98,7 @@ async function write({ path, mode, text, present, done, loses }: Planned): Promi
   try {
     await mkdir(dirname(path), { recursive: true });
     const backup =
-      present !== undefined && (done === 'merged' || !isOwn(present)) ? await keep(path, loses) : undefined;
+      present !== undefined && (done === 'merged' || !isOwnFile(present)) ? await keep(path, loses) : undefined;
     await writeFile(temporary, text, { mode, flag: 'wx' });
     const old = present === undefined ? undefined : await stat(path);
     if (old && done === 'merged') {

@@ -83,7 +83,7 @@ export const RUN = String.raw`
 root=$BREAKWATER_ROOT
 folder=$root/var/lib/breakwater-client
 state=$folder/$kind
-mark='Written by .breakwater client '
+mark='Written by .breakwater c[a-z0-9 -]*. for '
 
 hash_of() { sha256sum "$1" | cut -d' ' -f1; }
 # Kinds of clients share files, so what another kind has recorded counts, too.

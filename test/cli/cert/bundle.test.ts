@@ -1,9 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { writeBundle } from '../../../src/cli/cert/bundle.ts';
 import { writeAuthority } from '../../../src/cli/cert/ca.ts';
 import { renewLeaf, writeLeaf } from '../../../src/cli/cert/leaf.ts';
+import { writeNodeFiles } from '../../../src/cli/client/node-folder.ts';
+import { KINDS } from '../../../src/clients/kinds.ts';
+import { siteOf } from '../../clients/client-sites.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 
 const DAY = 86_400_000;
@@ -36,12 +39,51 @@ t.test('container programs get it for their registry, and no key ever', async (t
   const options = { root: folder, for: ['docker' as const, 'containers' as const], host: 'cr.test:443' };
   await writeBundle({ ...options, ca: both }, NOW);
   const file = join(folder, 'etc/docker/certs.d/cr.test/ca.crt');
-  t.equal(readFileSync(file, 'utf8'), readFileSync(join(folder, 'ca.crt'), 'utf8'));
+  t.match(readFileSync(file, 'utf8'), /^# Written by `breakwater cert bundle` for cr\.test\. .*\n-----BEGIN/);
+  t.ok(
+    readFileSync(file, 'utf8').endsWith(readFileSync(join(folder, 'ca.crt'), 'utf8')),
+    'then the CA, and nothing else',
+  );
   writeFileSync(file, 'of somebody else');
   await t.rejects(writeBundle({ ...options, ca: folder }, NOW), { message: /ca\.crt exists already.*--force/ });
   t.equal(readFileSync(file, 'utf8'), 'of somebody else');
   await writeBundle({ ...options, ca: folder, force: true }, NOW);
   t.match(readFileSync(file, 'utf8'), /BEGIN CERTIFICATE/);
+});
+
+t.test('the documented replacement of a CA works at docker and podman, and beside `breakwater client`', async (t) => {
+  const folder = temporaryFolder(t);
+  const [old, next, edge] = [join(folder, 'ca'), join(folder, 'ca-2027'), join(folder, 'edge')];
+  await writeAuthority({ days: 100, output: old }, NOW);
+  await writeLeaf(['cr.test'], { ca: old, output: edge, days: 50, before: 30 }, NOW);
+  const bundle = (ca: string, now: number) =>
+    writeBundle({ ca, root: folder, for: ['docker', 'containers'], host: 'cr.test' }, now);
+  const clients = async (file: string) => {
+    const site = siteOf({ host: 'cr.test', ca: readFileSync(file, 'utf8') });
+    for (const kind of ['docker', 'podman'])
+      await writeNodeFiles(KINDS[kind]?.generate({ site, version: undefined }).files ?? [], folder, false);
+  };
+  const trusted = () =>
+    ['docker', 'containers'].map((name) => {
+      const text = readFileSync(join(folder, 'etc', name, 'certs.d/cr.test/ca.crt'), 'utf8');
+      return text.slice(text.indexOf('-----BEGIN'));
+    });
+  const both = (text: string) => [text, text];
+  await bundle(old, NOW);
+  await writeAuthority({ days: 1000, output: next, with: old }, NOW + DAY);
+  const [trust, ca] = ['trust.crt', 'ca.crt'].map((name) => join(next, name)) as [string, string];
+  await bundle(trust, NOW + DAY);
+  t.strictSame(trusted(), both(readFileSync(trust, 'utf8')));
+  await renewLeaf([], { ca: next, output: edge, days: 50, before: 30, force: true }, NOW + DAY);
+  await bundle(ca, NOW + DAY);
+  t.strictSame(trusted(), both(readFileSync(ca, 'utf8')));
+  for (const file of [trust, ca]) {
+    await clients(file);
+    t.strictSame(trusted(), both(readFileSync(file, 'utf8')), 'client over bundle');
+    await bundle(file === ca ? trust : ca, NOW + DAY);
+    t.strictSame(trusted(), both(readFileSync(file === ca ? trust : ca, 'utf8')), 'bundle over client');
+  }
+  t.notOk(existsSync(join(folder, 'etc/docker/certs.d/cr.test/ca.crt.before-breakwater')));
 });
 
 t.test('what nobody should trust is refused with words', async (t) => {

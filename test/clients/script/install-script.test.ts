@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
+import { trustPlan } from '../../../src/certificates/trust-places.ts';
 import type { ClientSite } from '../../../src/clients/client-site.ts';
 import { KINDS } from '../../../src/clients/kinds.ts';
 import { installScript } from '../../../src/clients/script/install-script.ts';
@@ -187,6 +188,14 @@ t.test('a backup belongs to one installation', async (t) => {
     [1, 2, 3].map((number) => `${backup}.${number}`),
     'none was there, so none comes back',
   );
+});
+
+t.test('a certificate of `breakwater cert bundle` is replaced without --force, and no copy is made', async (t) => {
+  const node = new Node(t).give('docker');
+  node.write(CA_FILE, trustPlan('docker', [], 'cr.example.io').files[0]?.content ?? '');
+  t.equal(node.run().status, 0);
+  t.equal(node.run('uninstall').status, 0);
+  t.strictSame(node.files(), []);
 });
 
 t.test('each content that --force replaces is kept, and the last one comes back', async (t) => {
