@@ -28,9 +28,10 @@ export async function askPassword(user: string): Promise<string> {
 }
 
 async function ask(question: string): Promise<string> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // Opened before the question is shown: until then, the terminal itself shows what is typed.
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  process.stderr.write(question);
   try {
     return await lines.question('');
   } catch (error) {

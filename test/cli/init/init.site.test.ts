@@ -255,6 +255,17 @@ t.test('a person who is asked whether to write all the same', { skip: missing('s
   t.ok(existsSync(join(site.directory, 'breakwater.yaml')));
 });
 
+t.test('a password that is typed keeps its spaces', { skip: missing('script') }, async (t) => {
+  const site = await startSite(t);
+  const options = site.options.filter(
+    (text) => text !== '--primary-password-file' && text !== join(site.folder, 'robot'),
+  );
+  const terminal = await Terminal.start(t, [site.directory, '--yes', '--offline', ...options]);
+  await terminal.type('Password of robot$edge: ', '  pass word  \r');
+  t.notMatch(await terminal.type(/breakwater serve -c/, ''), /pass word/);
+  t.equal(readFileSync(join(site.directory, 'primary.secret'), 'utf8'), '  pass word  \n');
+});
+
 t.test('Ctrl-C at a question, and while registries are asked', { skip: missing('script') }, async (t) => {
   const site = await startSite(t);
   const asked = await Terminal.start(t, [site.directory]);
