@@ -24,6 +24,8 @@ interface Planned {
   text: string;
   present: string | undefined;
   done: WrittenFile['done'];
+  /** A command of Breakwater wrote all of the present file. */
+  own: boolean;
   /** Something that stands in the present file does not stand in the new one. */
   loses: boolean;
 }
@@ -38,9 +40,7 @@ export async function writeNodeFiles(
   force: boolean,
 ): Promise<WrittenFile[]> {
   const planned = await Promise.all(files.map((file) => plan(file, folder)));
-  const foreign = planned.filter(
-    ({ present, done }) => done === 'written' && present !== undefined && !isOwnFile(present),
-  );
+  const foreign = planned.filter(({ present, done, own }) => done === 'written' && present !== undefined && !own);
   if (foreign.length > 0 && !force)
     throw new UsageError(
       `nothing was written: ${foreign.map(({ path }) => path).join(', ')} ${foreign.length === 1 ? 'holds' : 'hold'} what this command did not write. Look at it; --force replaces it and keeps a copy as *${BACKUP}.`,
@@ -57,10 +57,10 @@ export async function writeScript(text: string, file: string, force: boolean): P
   const isOld = isOwnFile(present?.split('\n', 2)[1] ?? '');
   if (present !== undefined && present !== text && !isOld && !force)
     throw new UsageError(`nothing was written: ${file} exists. Look at it; --force replaces it.`);
-  await write({ path: file, mode: 0o700, text, present: undefined, done: 'written', loses: false });
+  await write({ path: file, mode: 0o700, text, present: undefined, done: 'written', own: true, loses: false });
 }
 
-async function plan({ path, secret, content }: GeneratedFile, folder: string): Promise<Planned> {
+async function plan({ path, secret, ownLine, content }: GeneratedFile, folder: string): Promise<Planned> {
   const target = join(folder, path);
   // A symbolic link stays; its target is replaced.
   const real = await realpath(target).catch(() => target);
@@ -68,12 +68,13 @@ async function plan({ path, secret, content }: GeneratedFile, folder: string): P
   const mode = secret ? 0o600 : 0o644;
   if (typeof content === 'string') {
     const done = present === content ? 'unchanged' : 'written';
-    return { path: real, mode, text: content, present, done, loses: true };
+    const own = present !== undefined && (isOwnFile(present) || hasOnly(present, ownLine));
+    return { path: real, mode, text: content, present, done, own, loses: true };
   }
   try {
     const text = withPart(content, present);
     const done = present === undefined ? 'written' : present === text ? 'unchanged' : 'merged';
-    return { path: real, mode, text, present, done, loses: losesComments(content, present ?? '') };
+    return { path: real, mode, text, present, done, own: false, loses: losesComments(content, present ?? '') };
   } catch (error) {
     if (error instanceof PartError) throw new UsageError(`nothing was written: ${real}: ${error.message}`);
     throw error;
@@ -91,14 +92,18 @@ async function presentText(path: string): Promise<string | undefined> {
   }
 }
 
+/** Whether a file is one line that has this form. */
+function hasOnly(text: string, line: string | undefined): boolean {
+  return line !== undefined && new RegExp(line).test(text.replace(/\n$/, ''));
+}
+
 /** Writes a new file and renames it, so that a program reads either the old or the new file. */
-async function write({ path, mode, text, present, done, loses }: Planned): Promise<WrittenFile> {
+async function write({ path, mode, text, present, done, own, loses }: Planned): Promise<WrittenFile> {
   if (done === 'unchanged') return { path, done };
   const temporary = `${path}.${randomUUID()}`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    const backup =
-      present !== undefined && (done === 'merged' || !isOwnFile(present)) ? await keep(path, loses) : undefined;
+    const backup = present !== undefined && !own ? await keep(path, loses) : undefined;
     await writeFile(temporary, text, { mode, flag: 'wx' });
     const old = present === undefined ? undefined : await stat(path);
     if (old && done === 'merged') {

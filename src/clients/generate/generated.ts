@@ -13,6 +13,8 @@ export interface GeneratedFile {
   path: string;
   /** It holds a secret, so only its owner may read it. */
   secret?: true;
+  /** The one line of a file that can have no comment, by which it is known as ours: an extended regular expression. */
+  ownLine?: string;
   /** All of the file, or the part of a file that others write too. */
   content: string | SharedPart;
 }

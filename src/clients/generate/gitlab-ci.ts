@@ -1,5 +1,5 @@
 import { daemonPart, dockerFiles } from './docker.ts';
-import { loginOf } from './docker-login.ts';
+import { loginOf, loginPattern } from './docker-login.ts';
 import type { Edit, Generated, GeneratedFile, Request } from './generated.ts';
 import { headerOf } from './generated.ts';
 
@@ -24,7 +24,16 @@ export function gitlabFiles(request: Request): Generated {
   const files: GeneratedFile[] = [
     ...docker.files,
     ...(isMirror ? [daemonPart(`${FOLDER}/daemon.json`, site.host)] : []),
-    ...(login === undefined ? [] : [{ path: `${FOLDER}/DOCKER_AUTH_CONFIG`, secret: true as const, content: login }]),
+    ...(login === undefined
+      ? []
+      : [
+          {
+            path: `${FOLDER}/DOCKER_AUTH_CONFIG`,
+            secret: true as const,
+            ownLine: loginPattern(site.host),
+            content: login,
+          },
+        ]),
     ...(edits.length === 0
       ? []
       : [

@@ -43,6 +43,12 @@ export function installScript({ files, notes }: Generated, { kind, host, version
       'return 1',
     ),
     switchOf('is_shared', files.filter(isShared), () => 'return 0', 'return 1'),
+    switchOf(
+      'own_line',
+      files.filter(({ ownLine }) => ownLine !== undefined),
+      ({ ownLine = '' }) => `printf '%s\\n' ${quoted(ownLine)}`,
+      'return 0',
+    ),
     MERGE,
     switchOf('merge', files.filter(isShared), mergeOf, 'return 1'),
     RUN,

@@ -93,6 +93,8 @@ was_recorded() { [ -n "$(records_of "$1")" ]; }
 # The first line of a shared file says only who made it, since others change it too.
 is_own() {
   if ! is_shared "$2" && head -n 1 "$1" | grep -q "$mark"; then return 0; fi
+  line=$(own_line "$2")
+  if [ -n "$line" ] && [ "$(grep -c '' "$1")" = 1 ] && grep -Eq "$line" "$1"; then return 0; fi
   recorded "$(hash_of "$1") $2"
 }
 

@@ -207,6 +207,28 @@ t.test('credentials come by a file, and only into kinds that hold them', async (
   t.match((await run('k3s', user)).error, /is empty or too long/);
 });
 
+t.test('another password replaces the login that the command wrote, and leaves no copy', async (t) => {
+  const folder = temporaryFolder(t);
+  const [passwordFile, output] = [join(folder, 'password'), join(folder, 'node')];
+  const options = { ...EDGE, user: 'ci', passwordFile, output };
+  const file = join(output, 'etc/gitlab-runner/breakwater/DOCKER_AUTH_CONFIG');
+  for (const password of ['first', 'second']) {
+    writeFileSync(passwordFile, password);
+    t.equal((await run('gitlab-ci', options)).error, '');
+    const { auths } = JSON.parse(readFileSync(file, 'utf8'));
+    t.equal(Buffer.from(auths['cr.example.io'].auth, 'base64').toString(), `ci:${password}`);
+    t.notOk(existsSync(`${file}.before-breakwater`));
+  }
+  for (const foreign of [
+    '{"auths":{"cr.example.io":{"auth":"eA=="},"other.lan":{"auth":"eA=="}}}',
+    '{"auths":{"crxexample.io":{"auth":"eA=="}}}',
+    '{"auths":{"cr.example.io":{"auth":"eA=="}}}\n{}',
+  ]) {
+    writeFileSync(file, foreign);
+    t.match((await run('gitlab-ci', options)).error, /DOCKER_AUTH_CONFIG holds what this command did not write/);
+  }
+});
+
 t.test('a script, which is not mixed with other output', async (t) => {
   const script = join(temporaryFolder(t), 'install.sh');
   const options = { ...EDGE, script };

@@ -210,6 +210,37 @@ t.test('each content that --force replaces is kept, and the last one comes back'
   t.strictSame(node.files(), [CA_FILE, `${CA_FILE}.before-breakwater.1`]);
 });
 
+t.test('a login that --output wrote is replaced, and no copy is made', async (t) => {
+  const login = 'etc/gitlab-runner/breakwater/DOCKER_AUTH_CONFIG';
+  const node = new Node(t).give('gitlab-ci', { ca: undefined, user: { name: 'ci', password: 'new' } });
+  for (const end of ['', '\n']) {
+    node.write(login, `{"auths":{"cr.example.io":{"auth":"b2xk"}}}${end}`);
+    t.equal(node.run().status, 0);
+    t.match(node.read(login), Buffer.from('ci:new').toString('base64'));
+    t.notOk(existsSync(join(node.root, `${login}.before-breakwater`)));
+  }
+  for (const foreign of [
+    '{"auths":{"other.lan":{"auth":"eA=="}}}',
+    '{"auths":{"cr.example.io":{"auth":"eA=="}}}\n{}',
+  ]) {
+    node.write(login, foreign);
+    t.match(node.run(), { status: 1, said: /DOCKER_AUTH_CONFIG holds what this script did not write/ });
+  }
+});
+
+t.test('each file that is written whole is known as own', async (t) => {
+  const site = siteOf({ mirrors: HUB, user: { name: 'ci', password: 'secret' } });
+  for (const [kind, { generate }] of Object.entries(KINDS))
+    for (const { path, content, ownLine } of generate({ site, version: '2.1' }).files)
+      if (typeof content === 'string') {
+        const [first = ''] = content.split('\n', 1);
+        t.ok(
+          ownLine === undefined ? /Written by `breakwater client/.test(first) : new RegExp(ownLine).test(content),
+          `${kind} ${path}`,
+        );
+      }
+});
+
 t.test('a shared file that the script made and somebody changed is copied before it is changed again', async (t) => {
   const node = new Node(t).give('containerd', {}, '1.7');
   node.run();
