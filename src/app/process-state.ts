@@ -47,7 +47,7 @@ export class ProcessState {
 
   /** @param acme undefined: certificates are files */
   constructor({ config, material }: Loaded, log: Logger, acme?: AcmeState) {
-    const sources = new CredentialSources({ onNews: credentialSourceEvents(log) });
+    const sources = new CredentialSources({ onNews: credentialSourceEvents(log), serving: true });
     this.network = { resolver: new Resolver(), pool: new BufferPool(), sources };
     this.ledger = new Ledger({ ...config.ledger, clock: this.#clock });
     this.manifestCache = new ManifestCache(config.manifests);

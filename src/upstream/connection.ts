@@ -95,7 +95,12 @@ export class Connection {
     this.#accounts = Object.fromEntries(Object.entries(held).map(([role, { user }]) => [role, authorizer(user)]));
   }
 
-  /** Resolves when its own credentials are there, or the first try to get them has failed. */
+  /** Resolves when the first try to get its own credentials is over. */
+  async tried(): Promise<void> {
+    await Promise.all(this.#held.map(({ user }) => user.tried));
+  }
+
+  /** The same, but no later than requests wait for it. */
   async ready(): Promise<void> {
     await Promise.all(this.#held.map(({ user }) => user.ready));
   }

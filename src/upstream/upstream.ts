@@ -69,6 +69,9 @@ export class Upstream {
   readonly #refusedRealms = new Set<string>();
   readonly #startedAt = monotonicNow();
   #unhealthy: string[] = [];
+  /** Probes have begun. */
+  #begun = false;
+  #stopped = false;
   /** Harbor's, as it last told. */
   #authMode: string | undefined;
 
@@ -102,15 +105,27 @@ export class Upstream {
     });
   }
 
-  /** Starts the probes. Resolves after the first round. */
+  /** Starts the probes. Resolves after the first round; without it, if credentials of the edge's own are late. */
   async start(): Promise<void> {
-    // Probes without their credentials would only show that there are none.
-    await Promise.all([...this.#urls.values()].map(({ connection }) => connection.ready()));
-    const probed = [...this.#urls.values()].map((member) => member.prober.start());
-    await Promise.all([...probed, ...this.#accounts.map((account) => account.start())]);
+    const connections = [...this.#urls.values()].map(({ connection }) => connection);
+    const firstRound = this.#probeWithCredentials(connections);
+    await Promise.all(connections.map((connection) => connection.ready()));
+    // Credentials that are tried in time have begun it before `ready`.
+    if (this.#begun) await firstRound;
   }
 
+  /** Probes without their credentials would only show that there are none. */
+  readonly #probeWithCredentials = inBackground('probe', async (connections: readonly Connection[]) => {
+    await Promise.all(connections.map((connection) => connection.tried()));
+    this.#begun = true;
+    // A reload or a stop may have come before the credentials.
+    if (this.#stopped) return;
+    const probed = [...this.#urls.values()].map((member) => member.prober.start());
+    await Promise.all([...probed, ...this.#accounts.map((account) => account.start())]);
+  });
+
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.uploads.stop();
     for (const account of this.#accounts) account.stop();
     for (const { prober, replica } of this.#urls.values()) {

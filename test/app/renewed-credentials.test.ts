@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { useHelper } from '../helpers/credential-helper.ts';
+import { useHelper, useHelpers } from '../helpers/credential-helper.ts';
+import { startEdgeInProcess } from '../helpers/edge-in-process.ts';
 import { startLabSite } from '../helpers/lab-site.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { timeLimit } from '../helpers/time-limit.ts';
 import { until } from '../helpers/until.ts';
 
 const MANIFEST = '/v2/library/app/manifests/1';
@@ -90,3 +92,39 @@ t.test(
     t.ok(await isServed());
   },
 );
+
+t.test('helpers that hang hold up neither start, reload nor stop, and nothing goes out without them', async (t) => {
+  useHelpers(t, { hung: 'sleep 300' });
+  const hung = (server: string) => ({ credentials: { helper: 'hung', server } });
+  const site = await startLabSite(t, { fallback: LOCKED });
+  const upstreams = site.config.upstreams as Record<string, Record<string, unknown>>;
+  const extra = (servers: string[]) => ({
+    ...site.config,
+    upstreams: {
+      ...upstreams,
+      gcr: { ...upstreams.gcr, ...hung('gcr') },
+      ...Object.fromEntries(servers.map((name) => [name, { urls: ['http://127.0.0.1:9'], ...hung(name) }])),
+    },
+  });
+  const timed = async (what: string, work: () => Promise<unknown>) => {
+    const began = performance.now();
+    await work();
+    t.ok(performance.now() - began < timeLimit(5_000), what);
+  };
+  await timed('a reload', () => site.edge.reload(extra(['second', 'third'])));
+  const client = site.edge.http1();
+  // The upstream of the configuration before had none, and was probed until now.
+  site.fallback.requests.length = 0;
+  t.equal((await client.ask(MANIFEST)).status, 200, 'what is well serves');
+  await timed('a reload that adds and removes some', () => site.edge.reload(extra(['third', 'fourth'])));
+  let edge = site.edge;
+  await timed('a start', async () => {
+    edge = await startEdgeInProcess(t, extra(['second', 'third']));
+  });
+  await site.primary.faults.on('down');
+  await site.edge.upstream('harbor', 'down');
+  await timed('a pull', async () => t.equal((await client.ask(MANIFEST)).status, 503));
+  t.strictSame(site.fallback.requests, [], 'no request goes out without credentials');
+  await timed('a stop', () => edge.app.stop());
+  await timed('a stop of the other edge', () => site.edge.app.stop());
+});

@@ -24,11 +24,17 @@ export function environmentWith(folder: string): NodeJS.ProcessEnv {
 export function useHelper(owner: Owner, name: string, username: string): (secret: string) => void {
   const file = join(temporaryFolder(owner), 'secret');
   const print = `cat >/dev/null; printf '{"Username":"${username}","Secret":"%s"}' "$(cat ${file})"`;
-  const { PATH } = environmentWith(helperFolder(owner, { [name]: print }));
+  useHelpers(owner, { [name]: print });
+  return (secret) => writeFileSync(file, secret);
+}
+
+/** Helpers that this process finds, as the edge finds them. @returns their folder */
+export function useHelpers(owner: Owner, helpers: Record<string, string>): string {
+  const folder = helperFolder(owner, helpers);
   const before = process.env.PATH;
-  process.env.PATH = PATH;
+  process.env.PATH = environmentWith(folder).PATH;
   owner.teardown(() => {
     process.env.PATH = before;
   });
-  return (secret) => writeFileSync(file, secret);
+  return folder;
 }

@@ -12,7 +12,7 @@ export function holdUsers(
   sources: CredentialSources,
   resolver: Pick<Resolver, 'lookup'>,
 ): Partial<Record<CredentialRole, HeldUser>> {
-  const at = { urls, folder, resolver };
+  const at = { urls, folder, resolver, probeMs: probe.timeout };
   const own = sources.hold(credentials, { ...at, password });
   const ofProbe = sources.hold(probe.credentials, { ...at, password: probePassword });
   const ofCopies = sources.hold(replication.credentials, { ...at, password: replicationPassword });

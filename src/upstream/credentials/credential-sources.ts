@@ -17,6 +17,8 @@ export interface CredentialSourcesOptions {
   onNews?: (source: string, problem: string | undefined, hasLogin: boolean) => void;
   /** Of this process. */
   environment?: NodeJS.ProcessEnv;
+  /** An edge serves before the first login is there: its requests wait for it no longer than a probe may take. Default: to the end of the try. */
+  serving?: boolean;
 }
 
 /** What a source is made from. */
@@ -27,6 +29,8 @@ export interface SourceOrigin {
   /** Base of relative names of token files. */
   folder: string | undefined;
   resolver: Pick<Resolver, 'lookup'>;
+  /** Milliseconds that a probe may take. */
+  probeMs: number;
 }
 
 /** A user that a connection uses until it is closed. */
@@ -66,7 +70,7 @@ export class CredentialSources {
     const { realmHosts: _, ...rest } = credentials;
     const { everyMs, give, key = '' } = this.#giver(rest, origin);
     const id = JSON.stringify([rest, key]);
-    const source = this.#sources.get(id) ?? { user: this.#start(nameOf(credentials) ?? '', everyMs, give), holders: 0 };
+    const source = this.#sources.get(id) ?? { user: this.#start(credentials, everyMs, give, origin), holders: 0 };
     this.#sources.set(id, source);
     source.holders += 1;
     let held = true;
@@ -81,12 +85,19 @@ export class CredentialSources {
     return { user: source.user, release };
   }
 
-  #start(name: string, everyMs: number, give: (signal: AbortSignal) => Promise<GivenLogin>): RenewedUser {
-    const { onNews } = this.#options;
+  #start(
+    credentials: Renewed,
+    everyMs: number,
+    give: (signal: AbortSignal) => Promise<GivenLogin>,
+    { probeMs }: SourceOrigin,
+  ): RenewedUser {
+    const { onNews, serving } = this.#options;
+    const name = nameOf(credentials) ?? '';
     return new RenewedUser({
       name,
       everyMs,
       give,
+      waitMs: serving ? probeMs : undefined,
       onNews: (problem, hasLogin) => onNews?.(name, problem, hasLogin),
     });
   }

@@ -15,7 +15,9 @@ export interface OwnUser {
   readonly name: string;
   /** @throws UpstreamError `credentials` while there is none: no request goes out without it */
   login(): Login;
-  /** Resolves when there is a login, or the first try to get one has failed. Undefined: there always is. */
+  /** Resolves when the first try to get a login is over. Undefined: there always is one. */
+  readonly tried?: Promise<void>;
+  /** The same, but no later than requests wait for it. */
   readonly ready?: Promise<void>;
   /** The upstream has refused the login. */
   refused?(): void;

@@ -2,6 +2,7 @@ import { monotonicNow } from '../../clock/clock.ts';
 import { REFUSED_EVERY_MS, renewAfter, retryAfter } from '../../failover/credential-renewal.ts';
 import { inBackground } from '../../http/background.ts';
 import { UpstreamError } from '../upstream-error.ts';
+import { withinLimit } from '../within-limit.ts';
 import type { Login, OwnUser, RenewalView } from './own-user.ts';
 
 /** What a program or a service has given. */
@@ -18,6 +19,8 @@ export interface RenewedUserOptions {
   give: (signal: AbortSignal) => Promise<GivenLogin>;
   /** Called when renewals begin to fail, when the reason changes, and when one is good again (undefined). */
   onNews: (problem: string | undefined, hasLogin: boolean) => void;
+  /** Milliseconds for which requests wait for the first try, at most. Default: to its end. */
+  waitMs?: number | undefined;
 }
 
 /**
@@ -26,6 +29,7 @@ export interface RenewedUserOptions {
  */
 export class RenewedUser implements OwnUser {
   readonly name: string;
+  readonly tried: Promise<void>;
   readonly ready: Promise<void>;
   readonly #options: RenewedUserOptions;
   readonly #stopped = new AbortController();
@@ -40,7 +44,9 @@ export class RenewedUser implements OwnUser {
   constructor(options: RenewedUserOptions) {
     this.name = options.name;
     this.#options = options;
-    this.ready = this.#renew();
+    this.tried = this.#renew();
+    const { waitMs } = options;
+    this.ready = waitMs === undefined ? this.tried : withinLimit(this.tried, waitMs).then(() => undefined);
   }
 
   login(): Login {

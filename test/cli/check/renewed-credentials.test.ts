@@ -4,7 +4,7 @@ import t from 'tap';
 import { stringify } from 'yaml';
 import { check } from '../../../src/cli/check/check.ts';
 import { writeMaterial } from '../../config/write-material.ts';
-import { useHelper } from '../../helpers/credential-helper.ts';
+import { printing, useHelper, useHelpers } from '../../helpers/credential-helper.ts';
 import { startLabSite } from '../../helpers/lab-site.ts';
 
 const SECRET = 'the-secret-of-the-helper';
@@ -46,6 +46,9 @@ t.test('check runs the helper, and says what it gives or why not', async (t) => 
   );
   write({ helper: 'missing' });
   t.match((await findings()).join('\n'), /docker-credential-missing is not in a folder of PATH; install it there/);
+  useHelpers(t, { slow: `sleep 1.5; ${printing('robot', SECRET)}` });
+  write({ helper: 'slow' });
+  t.match((await findings()).join('\n'), /docker-credential-slow gives credentials/, 'it waits longer than an edge');
   write({ metadata: 'gcp' });
   process.env.GCE_METADATA_HOST = '127.0.0.1:9';
   t.teardown(() => delete process.env.GCE_METADATA_HOST);

@@ -7,7 +7,13 @@ import { environmentWith, helperFolder, printing } from '../../helpers/credentia
 import { timeLimit } from '../../helpers/time-limit.ts';
 import { until } from '../../helpers/until.ts';
 
-const ORIGIN = { urls: ['https://cr.test'], password: undefined, folder: undefined, resolver: new Resolver() };
+const ORIGIN = {
+  urls: ['https://cr.test'],
+  password: undefined,
+  folder: undefined,
+  resolver: new Resolver(),
+  probeMs: 50,
+};
 
 t.test('a helper whose upstream went while it waited for its turn does not run, and the next one does', async (t) => {
   const folder = helperFolder(t, {
