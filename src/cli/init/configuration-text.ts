@@ -1,5 +1,5 @@
 import { yamlScalar } from './quoted-name.ts';
-import { type Account, FILES, fallbackCanary, type SitePlan } from './site-plan.ts';
+import { FILES, fallbackCanary, type RegistryLogin, type SitePlan } from './site-plan.ts';
 
 const COMMENT_COLUMN = 36;
 const HTTP = '0.0.0.0:80';
@@ -113,8 +113,14 @@ function fallbackLines(plan: SitePlan): string[] {
   ];
 }
 
-function credentialLines(indent: string, account: Account | undefined, file: string): string[] {
+function credentialLines(indent: string, account: RegistryLogin | undefined, file: string): string[] {
   if (account === undefined) return [];
+  if ('helper' in account)
+    return [
+      note(`${indent}credentials: { helper: ${yamlScalar(account.helper)} }`, 'a docker-credential-NAME of PATH'),
+    ];
+  if ('metadata' in account)
+    return [note(`${indent}credentials: { metadata: gcp }`, 'the access token of this machine or pod')];
   return [
     `${indent}credentials:`,
     `${indent}  username: ${yamlScalar(account.username)}`,

@@ -3,7 +3,7 @@ import { type CanaryReport, canaryText } from '../canary/canary-text.ts';
 import { findingsText } from '../check/check.ts';
 import type { CheckFinding } from '../check/reachability.ts';
 import { composeScalar, shellWord } from './quoted-name.ts';
-import { FILES, type SitePlan } from './site-plan.ts';
+import { FILES, type SitePlan, staticAccount } from './site-plan.ts';
 
 const REALM_HINT = 'For a token service on another host, add --realm-host HOST or --fallback-realm-host HOST.';
 
@@ -67,7 +67,9 @@ function writtenText(report: InitReport, plan: SitePlan): string {
 
 /** How a name with a dollar is written elsewhere. */
 function spellings({ primary, fallback, user }: SitePlan): string[] {
-  const accounts = [primary.account, fallback.account, user].flatMap((account) => account?.username ?? []);
+  const accounts = [primary.account, staticAccount(fallback.account), user].flatMap(
+    (account) => account?.username ?? [],
+  );
   const names = new Set(accounts.filter((name) => name.includes('$')));
   return [...names].map(
     (name) => `${name} is ${shellWord(name)} in a shell, and ${composeScalar(name)} in a Compose file.`,

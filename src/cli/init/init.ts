@@ -46,6 +46,8 @@ function addSiteOptions(init: Command): void {
       'account of the edge there (default: _json_key at Artifact Registry, otherwise none)',
     )
     .option('--fallback-password-file <file>', 'file with its password, or with the JSON key')
+    .option('--fallback-helper <name>', 'instead of both: credential helper there, docker-credential-NAME of PATH')
+    .option('--fallback-metadata <cloud>', 'gcp: instead of both, the token of this machine or pod of Google Cloud')
     .option(
       '--auth <mode>',
       'who logs in: delegate, htpasswd or open (default: delegate before Harbor, otherwise htpasswd)',

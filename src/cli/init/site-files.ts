@@ -6,7 +6,7 @@ import { validFor } from '../cert/days.ts';
 import { UsageError } from '../config-path.ts';
 import { configurationText } from './configuration-text.ts';
 import type { KeptFiles } from './present-site.ts';
-import { type Account, FILES, type SitePlan } from './site-plan.ts';
+import { type Account, FILES, type SitePlan, staticAccount } from './site-plan.ts';
 import type { StagedFile } from './staged-directory.ts';
 
 const CA_DAYS = 3650;
@@ -30,7 +30,7 @@ export async function siteFiles(plan: SitePlan, kept: KeptFiles, now: number): P
     { name: FILES.key, content: kept.key ?? `${randomBytes(48).toString('base64')}\n`, isSecret: true },
     ...(await certificateFiles(plan, kept, now)),
     ...secret(FILES.primarySecret, primary.account?.password),
-    ...secret(FILES.fallbackSecret, fallback.account?.password),
+    ...secret(FILES.fallbackSecret, staticAccount(fallback.account)?.password),
     ...open(FILES.primaryCa, primary.ca),
     ...open(FILES.fallbackCa, fallback.ca),
     ...(user ? [{ name: FILES.users, content: await usersFile(user, kept.users), isSecret: true }] : []),

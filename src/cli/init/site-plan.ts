@@ -6,6 +6,9 @@ export interface Account {
   password: string;
 }
 
+/** How the edge logs in at a registry. A helper and the metadata server give credentials that end. */
+export type RegistryLogin = Account | { helper: string } | { metadata: 'gcp' };
+
 export type AuthMode = 'delegate' | 'htpasswd' | 'open';
 
 /** Where the certificate of the edge comes from. `later`: the operator puts it there. */
@@ -33,7 +36,11 @@ export interface SitePlan {
     account: Account | undefined;
     canary: string;
   };
-  fallback: FallbackAddress & { ca: string | undefined; account: Account | undefined; realmHosts: readonly string[] };
+  fallback: FallbackAddress & {
+    ca: string | undefined;
+    account: RegistryLogin | undefined;
+    realmHosts: readonly string[];
+  };
   /** The first user of `auth.mode: htpasswd`. */
   user: Account | undefined;
   certificate: CertificatePlan;
@@ -55,6 +62,11 @@ export const FILES = {
   fallbackCa: 'fallback-ca.crt',
   fallbackSecret: 'fallback.secret',
 } as const;
+
+/** The account whose name and password are in files. */
+export function staticAccount(login: RegistryLogin | undefined): Account | undefined {
+  return login && 'username' in login ? login : undefined;
+}
 
 /** The image that probes of the fallback read. It is the copy of the primary's canary, where the route has that. */
 export function fallbackCanary({ prefix, primary, fallback }: SitePlan): string {

@@ -6,8 +6,9 @@ import { choice, parsed } from './answer-parser.ts';
 import { type CertificateOptions, certificateOf } from './certificate-questions.ts';
 import { readAuthority } from './input-file.ts';
 import type { Interview } from './interview.ts';
+import { helperLogin } from './login-option.ts';
 import { type FallbackAddress, fallbackAddress, registryUrl } from './registry-address.ts';
-import type { Account, AuthMode, SitePlan } from './site-plan.ts';
+import type { Account, AuthMode, RegistryLogin, SitePlan } from './site-plan.ts';
 
 /** Options of `breakwater init` that describe the site. */
 export interface SiteOptions extends CertificateOptions {
@@ -29,6 +30,8 @@ export interface SiteOptions extends CertificateOptions {
   fallbackCa?: string;
   fallbackUser?: string;
   fallbackPasswordFile?: string;
+  fallbackHelper?: string;
+  fallbackMetadata?: string;
   loginUser?: string;
   loginPasswordFile?: string;
 }
@@ -103,20 +106,32 @@ async function fallbackOf(interview: Interview, options: SiteOptions): Promise<S
   // Google's registries have certificates of a public CA.
   const isPublic = kind === 'artifact-registry' && options.fallbackCa === undefined;
   const ca = isPublic ? undefined : await authorityOf(interview, '--fallback-ca', options.fallbackCa, known.url);
+  const realmHosts = (options.fallbackRealmHost ?? []).map((text) => parsed(realmHost, '--fallback-realm-host', text));
+  return { ...known, kind, ca, realmHosts, account: await fallbackAccount(interview, options, kind) };
+}
+
+async function fallbackAccount(
+  interview: Interview,
+  { fallbackHelper, fallbackMetadata, fallbackUser, fallbackPasswordFile }: SiteOptions,
+  kind: FallbackAddress['kind'],
+): Promise<RegistryLogin | undefined> {
+  const login = helperLogin({
+    ...{ helper: fallbackHelper, metadata: fallbackMetadata, user: fallbackUser, passwordFile: fallbackPasswordFile },
+  });
+  if (login) return login;
   const username = await interview.answer({
-    ...{ flag: '--fallback-user', given: options.fallbackUser, text: 'User of the edge at the fallback' },
+    ...{ flag: '--fallback-user', given: fallbackUser, text: 'User of the edge at the fallback' },
     ...{ help: fallbackAdvice(kind), usual: kind === 'artifact-registry' ? '_json_key' : '' },
     parse: (text) => userNameOf(text, '--fallback-user'),
   });
-  const realmHosts = (options.fallbackRealmHost ?? []).map((text) => parsed(realmHost, '--fallback-realm-host', text));
-  if (!username) return { ...known, kind, ca, realmHosts, account: undefined };
+  if (!username) return undefined;
   const isKey = username === '_json_key';
   const password = await interview.secret({
-    ...{ flag: '--fallback-password-file', given: options.fallbackPasswordFile, isFile: isKey },
+    ...{ flag: '--fallback-password-file', given: fallbackPasswordFile, isFile: isKey },
     text: isKey ? 'File with the JSON key of the service account' : `Password of ${username}`,
     ...(isKey ? { check: checkKeyFile } : {}),
   });
-  return { ...known, kind, ca, realmHosts, account: { username, password: password ?? '' } };
+  return { username, password: password ?? '' };
 }
 
 async function primaryAccount(

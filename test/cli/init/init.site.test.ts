@@ -147,6 +147,22 @@ t.test('a certificate that comes later, users of the edge, and ACME', async (t) 
   t.match(checked, { status: 0, stdout: /there is no certificate yet; the edge orders one when it serves/ });
 });
 
+t.test('an account that a credential helper knows', async (t) => {
+  const site = await startSite(t);
+  const answer = JSON.stringify({ Username: '_json_key', Secret: KEY });
+  const helper = join(site.folder, 'docker-credential-bwtest');
+  writeFileSync(helper, `#!/bin/sh\ncat <<'EOF'\n${answer}\nEOF\n`, { mode: 0o755 });
+  const path = process.env.PATH;
+  t.teardown(() => {
+    process.env.PATH = path;
+  });
+  process.env.PATH = `${site.folder}:${path}`;
+  const secret = site.options.indexOf('--fallback-password-file');
+  const made = await run(['init', site.directory, ...site.options.toSpliced(secret, 2, '--fallback-helper', 'bwtest')]);
+  t.match(made, { status: 0, stdout: /^0 errors, 0 warnings$/m, stderr: '' });
+  t.notOk(existsSync(join(site.directory, 'fallback.secret')));
+});
+
 t.test('interrupted while a registry hangs', async (t) => {
   const site = await startSite(t);
   await site.primary.faults.on('frozen');

@@ -216,6 +216,27 @@ t.test('a certificate by ACME', async (t) => {
   );
 });
 
+t.test('a fallback without a password file', async (t) => {
+  const { secret } = files(t);
+  const usual = {
+    ...{ ...USUAL, hostname: 'a.lan', primary: 'b.lan', fallback: 'europe-docker.pkg.dev/p/r' },
+    ...{ primaryUser: 'robot$edge', primaryPasswordFile: secret },
+  };
+  const ask = (more: Partial<SiteOptions>) => planSite(new Interview(undefined, false), { ...usual, ...more });
+  const plan = await ask({ fallbackMetadata: 'gcp' });
+  const written = await siteFiles(plan, {}, Date.now());
+  t.notMatch(written.map(({ name }) => name).join(), /fallback\.secret/);
+  t.match(String(written.at(-1)?.content), /^ {4}credentials: \{ metadata: gcp \}/m);
+  t.match(await ask({ fallbackHelper: 'gcr' }), { fallback: { account: { helper: 'gcr' } } });
+  const wrong: [Partial<SiteOptions>, RegExp][] = [
+    [{ fallbackHelper: '../x' }, /^--fallback-helper: expected NAME of a program/],
+    [{ fallbackHelper: 'x', fallbackUser: 'y' }, /^--fallback-helper and --fallback-user are different ways to log in/],
+    [{ fallbackMetadata: 'aws' }, /^--fallback-metadata: expected gcp; found aws/],
+    [{ fallbackMetadata: 'gcp', fallbackPasswordFile: secret }, /are different ways to log in/],
+  ];
+  for (const [more, message] of wrong) await t.rejects(ask(more), { name: 'UsageError', message });
+});
+
 t.test('options that cannot be used', async (t) => {
   const { secret } = files(t);
   const folder = await writeMaterial(t);
