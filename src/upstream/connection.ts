@@ -153,11 +153,9 @@ export class Connection {
 
   /** Sends a request to Harbor's own API, which takes Basic credentials and no token. */
   async sendApi(call: UpstreamCall, as: 'probe' | 'own' = 'probe'): Promise<UpstreamAnswer> {
-    return this.#sendFollowing(
-      this.#client,
-      call,
-      (as === 'probe' ? this.#probeAuthorizer : this.#authorizer)?.basic(),
-    );
+    const authorizer = as === 'probe' ? this.#probeAuthorizer : this.#authorizer;
+    const basic = authorizer && (await unlessAborted(call.signal, authorizer.basic()));
+    return this.#sendFollowing(this.#client, call, basic);
   }
 
   /**
@@ -220,7 +218,7 @@ export class Connection {
     const login = user.login();
     const told = secretExpiry(login.password);
     if (told !== undefined || this.kind !== 'harbor') return told;
-    return robotExpiry(this.#harborGet(signal), login, account.basic() ?? '');
+    return robotExpiry(this.#harborGet(signal), login, (await account.basic()) ?? '');
   }
 
   /**
@@ -229,7 +227,7 @@ export class Connection {
    */
   async checkKnownToHarbor(signal: AbortSignal): Promise<void> {
     const own = this.#authorizer;
-    const basic = own?.basic();
+    const basic = own && (await unlessAborted(signal, own.basic()));
     if (!own || basic === undefined) return;
     if (await isKnownToApi(this.#harborGet(signal), basic)) return;
     // The API does not take the secrets of OIDC users, which the token service takes.

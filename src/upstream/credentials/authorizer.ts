@@ -133,7 +133,8 @@ export class Authorizer {
   }
 
   /** Basic credentials of the user, for APIs that take no tokens. @throws UpstreamError while there are none */
-  basic(): string | undefined {
+  async basic(): Promise<string | undefined> {
+    await this.ensureLogin();
     return this.#user && basicOf(this.#user.login());
   }
 

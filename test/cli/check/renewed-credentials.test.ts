@@ -54,3 +54,36 @@ t.test('check runs the helper, and says what it gives or why not', async (t) => 
   t.teardown(() => delete process.env.GCE_METADATA_HOST);
   t.match((await findings()).join('\n'), /the metadata server at 127\.0\.0\.1:9 cannot be reached/);
 });
+
+t.test('accounts of helpers for copies and probes are asked for before they are used', async (t) => {
+  useHelpers(t, { robot: printing('robot', SECRET) });
+  const site = await startLabSite(t, {
+    primary: { harbor: true, auth: { scheme: 'bearer', users: [{ username: 'robot', password: SECRET }] } },
+  });
+  const path = join(await writeMaterial(t), 'breakwater.yaml');
+  const helper = { helper: 'robot' };
+  writeFileSync(
+    path,
+    stringify({
+      hostname: 'cr.example.io',
+      tls: { certFile: 'tls.crt', keyFile: 'tls.key' },
+      keyFile: 'edge.key',
+      upstreams: {
+        harbor: {
+          urls: [site.primary.url],
+          credentials: 'forward',
+          probe: { kind: 'harbor', credentials: helper },
+          replication: { credentials: helper },
+        },
+        gcr: { urls: [site.fallback.url] },
+      },
+      routes: [{ prefix: '', push: 'harbor', pull: [{ upstream: 'harbor' }, { upstream: 'gcr', replicate: true }] }],
+    }),
+  );
+  const found = await check(path, {});
+  t.strictSame(
+    found.filter(({ message }) => /credentials for copies|does not accept/.test(message)),
+    [],
+  );
+  t.equal(found.filter(({ message }) => /docker-credential-robot gives credentials/.test(message)).length, 2);
+});
