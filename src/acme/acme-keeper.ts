@@ -209,7 +209,7 @@ export class AcmeKeeper {
       onEvent(
         'error',
         { names, failures: this.#failures, reason: this.#lastError, until },
-        'no certificate could be ordered; the old one stays in use, and the order is repeated later',
+        'no certificate could be ordered; what is in use stays, and the order is repeated later',
       );
     } finally {
       this.#ordering = false;
