@@ -106,7 +106,7 @@ const REMEDIES: [RegExp, string][] = [
   ],
   [
     /answers 40[13]|credentials/,
-    'set probe.credentials to an account that may read the canary, and check passwordFile; add a token service on another host to realmHosts of the upstream',
+    'set probe.credentials to an account that may read the canary, and check its password or helper; add a token service on another host to realmHosts of the upstream',
   ],
   [/redirect-host/, 'add the storage host to redirects.hosts, or set redirects.mode: pass'],
   [/timed out|first-byte/, 'it accepts connections but does not answer within probe.timeout: check its storage'],

@@ -73,7 +73,7 @@ t.test('credentials of the edge', async (t) => {
   const failed = (await told(t, bearer, { credentials: WRONG, probe })).find((text) =>
     text.startsWith('error: the credentials do not work: '),
   );
-  t.match(failed, '-> set probe.credentials to an account that may read the canary, and check passwordFile');
+  t.match(failed, '-> set probe.credentials to an account that may read the canary, and check its password or helper');
 });
 
 t.test('a Harbor in maintenance, sick or silent', async (t) => {
