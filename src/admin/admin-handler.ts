@@ -37,7 +37,7 @@ export interface AdminHandlerOptions {
 }
 
 /** Probes ask these by the address of a pod or a VIP, and have no token. The answers reveal nothing. */
-const OPEN_PATHS = new Set(['/healthz', '/readyz']);
+const OPEN_PATHS = new Set(['/healthz', '/readyz', '/vipz']);
 
 /** Checks the requests of the admin listener by host, token or session, and origin, before they are answered. */
 export class AdminHandler {

@@ -32,7 +32,7 @@ export function unknownHost(header: string | undefined): Refusal {
 export function noToken(address: string): Refusal {
   return denied(
     'No token is configured',
-    `Other machines can reach this admin listener (${address}), and it has no token. It answers only /healthz and /readyz. Add to the configuration: ${MAKE_TOKEN}`,
+    `Other machines can reach this admin listener (${address}), and it has no token. It answers only /healthz, /readyz and /vipz. Add to the configuration: ${MAKE_TOKEN}`,
   );
 }
 

@@ -250,6 +250,7 @@ export class App {
     const explainer = new ImageExplainer();
     const parts: AdminParts = {
       phase: () => this.#phase,
+      vipObstacle: () => this.#vipObstacle(),
       snapshot: () => this.status(),
       metrics: this.#metrics,
       explain: (image) => explain(this.#runtime.context, image),
@@ -279,6 +280,11 @@ export class App {
       answer: (request) => adminAnswer(parts, request),
       ...adminEvents(this.#log),
     });
+  }
+
+  #vipObstacle(): string | undefined {
+    if (this.#phase === 'serving') return undefined;
+    return this.#phase === 'starting' ? 'this edge has not started yet' : 'this edge is stopping';
   }
 
   #adminAccess(): AdminAccess {

@@ -8,7 +8,7 @@ export function adminWarnings({ listen, adminTokenFile, metricsTokenFile }: Conf
   if (!isLocalListener(listen.admin))
     return {
       path: ['listen', 'admin'],
-      message: `other machines can reach ${listen.admin}, and there is no adminTokenFile: only /healthz and /readyz are answered there`,
+      message: `other machines can reach ${listen.admin}, and there is no adminTokenFile: only /healthz, /readyz and /vipz are answered there`,
       remedy:
         'head -c 24 /dev/urandom | base64 > admin.token, and add adminTokenFile: admin.token; or listen on 127.0.0.1',
     };

@@ -147,7 +147,7 @@ async function adminSecret(name: string | undefined, reader: MaterialReader): Pr
   if (secret === undefined || secret === '' || HEADER_SECRET.test(secret)) return secret;
   reader.warnings.push({
     path,
-    message: `names a file whose secret cannot be used, so nothing opens this listener but /healthz and /readyz; expected one line of at least ${MIN_HEADER_SECRET} characters of ASCII`,
+    message: `names a file whose secret cannot be used, so nothing opens this listener but /healthz, /readyz and /vipz; expected one line of at least ${MIN_HEADER_SECRET} characters of ASCII`,
     remedy: 'head -c 24 /dev/urandom | base64 > admin.token',
   });
   return randomBytes(24).toString('base64');

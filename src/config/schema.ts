@@ -120,7 +120,7 @@ export const configSchema = z.strictObject({
     admin: listenAddress
       .default('127.0.0.1:9443')
       .describe(
-        'The admin listener: status page, metrics, health checks. Plain HTTP. Or `unix:/PATH`. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz` and `/readyz` are answered there.',
+        'The admin listener: status page, metrics, health checks. Plain HTTP. Or `unix:/PATH`. On an address that other machines can reach, set `adminTokenFile`; without it only `/healthz`, `/readyz` and `/vipz` are answered there.',
       ),
     socketMode: fileMode
       .default('0660')
@@ -128,7 +128,7 @@ export const configSchema = z.strictObject({
         'Who may connect to unix sockets of `https`, `plain` and `admin`, as a file mode. Their folder must exist.',
       ),
     adminHosts: list(hostName).describe(
-      'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz` and `/readyz` are answered for every host. A reload applies a change.',
+      'Further host names and addresses of the admin listener, without a port, such as `edge-a.lan`. It knows `localhost`, loopback addresses and its own address by itself. Requests for any other host get 421, so that no web page can read the status through a name of its own (DNS rebinding). `/healthz`, `/readyz` and `/vipz` are answered for every host. A reload applies a change.',
     ),
   }).describe('Where the edge listens. A change of an address needs a restart.'),
   tls: z
@@ -174,7 +174,7 @@ export const configSchema = z.strictObject({
   adminTokenFile: file
     .optional()
     .describe(
-      'File with the token of the admin listener: one line of at least 16 characters, the same on all edges of a site. With it everything but `/healthz` and `/readyz` needs the token. Programs send `Authorization: Bearer TOKEN`; browsers get a login form.',
+      'File with the token of the admin listener: one line of at least 16 characters, the same on all edges of a site. With it everything but `/healthz`, `/readyz` and `/vipz` needs the token. Programs send `Authorization: Bearer TOKEN`; browsers get a login form.',
     ),
   metricsTokenFile: file
     .optional()

@@ -8,6 +8,8 @@ export type Phase = 'starting' | 'serving' | 'draining';
 
 export interface AdminParts {
   phase: () => Phase;
+  /** Why this node may not hold the VIP. Undefined: it may. */
+  vipObstacle: () => string | undefined;
   snapshot: () => Snapshot;
   metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** Says which upstreams a pull and a push of the image would ask, and why. @throws OciError */
@@ -76,6 +78,7 @@ const CHANGES: Record<string, PathHandler> = {
 const PATHS: Record<string, PathHandler> = {
   '/healthz': () => json(200, { alive: true }),
   '/readyz': ({ phase }) => readiness(phase()),
+  '/vipz': ({ vipObstacle }) => vipAnswer(vipObstacle()),
   '/metrics': async ({ metrics }) => ({
     status: 200,
     headers: { 'content-type': metrics.contentType },
@@ -103,6 +106,13 @@ function readiness(phase: Phase): AdminAnswer {
   if (phase === 'serving') return json(200, { ready: true });
   const reason = phase === 'starting' ? 'not started yet' : 'draining';
   return json(503, { ready: false, reason });
+}
+
+/** One line of text, because keepalived's log and an operator with curl read it. */
+function vipAnswer(obstacle: string | undefined): AdminAnswer {
+  const headers = { 'content-type': 'text/plain; charset=utf-8' };
+  if (obstacle === undefined) return { status: 200, headers, body: 'may hold the VIP\n' };
+  return { status: 503, headers, body: `must not hold the VIP: ${obstacle}\n` };
 }
 
 function json(status: number, content: unknown): AdminAnswer {

@@ -44,7 +44,7 @@ t.test('the refusal names the key to set', async (t) => {
 
 t.test('probes are answered under every name, and without one', async (t) => {
   const site = await startAdminSite(t, { token: TOKEN });
-  for (const path of ['/healthz', '/readyz', '/readyz?verbose'])
+  for (const path of ['/healthz', '/readyz', '/vipz', '/readyz?verbose'])
     t.equal((await site.ask(path, { headers: { host: '10.1.2.3:9443' } })).status, 200, path);
   t.match(await raw(site.port, 'GET /readyz HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /);
   t.match(await raw(site.port, 'GET /metrics HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 421 /);

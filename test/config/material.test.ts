@@ -148,7 +148,10 @@ t.test('a secret that is sent in a header fits into one, and is not guessed', as
       t.equal(!(loaded instanceof Error), starts, `${key}: ${JSON.stringify(bad)}`);
       const told = loaded instanceof Error ? loaded.message : loaded.warnings.map(findingText).join();
       if (!(loaded instanceof Error)) {
-        t.match(told, 'so nothing opens this listener but /healthz and /readyz; expected one line of at least 16');
+        t.match(
+          told,
+          'so nothing opens this listener but /healthz, /readyz and /vipz; expected one line of at least 16',
+        );
         t.match(loaded.material.adminToken, /^[\w+/]{32}$/, 'nobody knows it');
         t.not((await load(folder, keys)).material.adminToken, loaded.material.adminToken);
       }

@@ -15,6 +15,7 @@ async function start(over: Partial<AdminParts> = {}) {
   metrics.record(pullRecord());
   const parts: AdminParts = {
     phase: () => 'serving',
+    vipObstacle: () => undefined,
     snapshot,
     metrics,
     explain: (image) => ({ image }),
@@ -47,6 +48,18 @@ t.test('is alive always, and ready by its own state only', async (t) => {
   phase = 'draining';
   t.same(await ready(), [503, { ready: false, reason: 'draining' }]);
   t.equal((await get('/healthz')).status, 200);
+});
+
+t.test('/vipz says whether the node may hold the VIP', async (t) => {
+  let obstacle: string | undefined;
+  const get = await start({ vipObstacle: () => obstacle });
+  const vip = async () => {
+    const response = await get('/vipz');
+    return [response.status, await response.text()];
+  };
+  t.same(await vip(), [200, 'may hold the VIP\n']);
+  obstacle = 'this edge is stopping';
+  t.same(await vip(), [503, 'must not hold the VIP: this edge is stopping\n']);
 });
 
 t.test('serves metrics and status', async (t) => {

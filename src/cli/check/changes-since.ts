@@ -48,13 +48,14 @@ function adminChanges({ listen, adminTokenFile, metricsTokenFile }: Config): Key
   if (adminTokenFile === undefined && !isLocalListener(listen.admin))
     findings.push({
       path,
-      message: 'other machines can reach it: without adminTokenFile it now answers them only /healthz and /readyz',
+      message:
+        'other machines can reach it: without adminTokenFile it now answers them only /healthz, /readyz and /vipz',
       remedy: 'add adminTokenFile, and give Prometheus a token by metricsTokenFile',
     });
   if (adminTokenFile !== undefined)
     findings.push({
       path: ['adminTokenFile'],
-      message: `everything but /healthz and /readyz now needs this token${metricsTokenFile === undefined ? ', /metrics too' : ''}; before, nothing that only reads did. One of less than 16 characters opens nothing`,
+      message: `everything but /healthz, /readyz and /vipz now needs this token${metricsTokenFile === undefined ? ', /metrics too' : ''}; before, nothing that only reads did. One of less than 16 characters opens nothing`,
       remedy: 'give Prometheus a token of its own by metricsTokenFile, and commands one by --token-file',
     });
   return findings;
