@@ -7,6 +7,7 @@ import { ERROR_CATALOG } from '../src/oci/error.ts';
 import { Metrics } from '../src/status/metrics/metrics.ts';
 import { isRelative, markdownFiles, readPage, targetOf } from './helpers/markdown.ts';
 import { readSources } from './helpers/source.ts';
+import { replicationView } from './replication/made-view.ts';
 import { CLIENTS, snapshotOf } from './status/snapshot/views.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -137,7 +138,7 @@ t.test('configuration keys named in prose exist', async (t) => {
 
 t.test('metrics named in prose exist', async (t) => {
   const metrics = new Metrics({
-    snapshot: () => snapshotOf(),
+    snapshot: () => snapshotOf({ replication: replicationView([]) }),
     certificates: () => [],
     clients: () => CLIENTS,
     droppedLogLines: () => 0,

@@ -16,12 +16,15 @@ export function addMetrics<Source>(
 ): void {
   const all = [...series];
   for (const [name, [help, read]] of Object.entries(metrics)) {
+    const known = all.flatMap(([labels, source]) => {
+      const value = read(source);
+      return value === null ? [] : [[labels, value] as const];
+    });
+    // Without labels, prom-client would show a metric that was never set as 0.
+    if (labelNames.length === 0 && known.length === 0) continue;
     const options = { name: `breakwater_${name}`, help, labelNames, registers: [registry] };
     const metric = name.endsWith('_total') ? new Counter(options) : new Gauge(options);
-    for (const [labels, source] of all) {
-      const value = read(source);
-      if (value !== null) metric.labels(...labels).inc(value);
-    }
+    for (const [labels, value] of known) metric.labels(...labels).inc(value);
   }
 }
 

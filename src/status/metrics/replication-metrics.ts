@@ -3,13 +3,20 @@ import type { ReplicationView } from '../../replication/replication-view.ts';
 import { addCounts, addMetrics } from './add-metrics.ts';
 import { routeLabel } from './cells.ts';
 
-const IDLE = { active: false, queue: {}, copies: {}, bytes: 0, routes: [] };
+const IDLE = { active: null, graceSeconds: null, queue: {}, copies: {}, bytes: 0, routes: [] };
 
 /** Adds coverage and copies. An edge that does not copy does not know the coverage. @param replication null where no route replicates */
 export function addReplicationMetrics(registry: Registry, replication: ReplicationView | null): void {
-  const { active, queue, copies, bytes, routes } = replication ?? IDLE;
+  const { active, graceSeconds, queue, copies, bytes, routes } = replication ?? IDLE;
   addMetrics(registry, [], [[[], undefined]], {
-    replication_active: ['1 if this edge copies images, 0 if another edge does.', () => Number(active)],
+    replication_active: [
+      '1 if this edge copies images, 0 if another edge does. Missing where no route replicates.',
+      () => (active === null ? null : Number(active)),
+    ],
+    coverage_grace_seconds: [
+      'Age above which breakwater_coverage_unknown_seconds is a finding, from replication.watch. Missing where no route replicates.',
+      () => graceSeconds,
+    ],
     replication_bytes_total: ['Bytes of copied blobs.', () => bytes],
   });
   const queueHelp = 'Copies that are waiting, running, or failed and waiting for a retry.';
@@ -42,6 +49,10 @@ export function addReplicationMetrics(registry: Registry, replication: Replicati
     replication_compared_seconds: [
       'Unix time at which the last complete comparison began.',
       ({ coverage: { comparedAt } }) => (comparedAt === null ? null : Date.parse(comparedAt) / 1000),
+    ],
+    replication_overdue: [
+      '1 if the last complete comparison ended more than two times replication.every ago, or none has ended in that time since the start.',
+      ({ coverage: { overdue } }) => Number(overdue),
     ],
   });
   const gaps = byRoute.flatMap(([labels, { coverage }]) =>

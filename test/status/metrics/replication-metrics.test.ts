@@ -15,7 +15,7 @@ const EMPTY = copyRouteView([], { prefix: '', target: 'quay', reconcile: null },
 const VIEW = replicationView(
   [
     copyRouteView([FOUND], { registry: 'docker.io', lagSeconds: 90, failing: 3, reconcile: failed }, NOW),
-    { ...EMPTY, coverage: { ...EMPTY.coverage, comparedAt: null } },
+    { ...EMPTY, coverage: { ...EMPTY.coverage, comparedAt: null, overdue: true } },
   ],
   {
     bytes: 5_000_000,
@@ -51,6 +51,8 @@ t.test('metrics; what is not known has no series', async (t) => {
       'breakwater_replication_waiting{route="docker.io/library/",target="gcr"} 0',
       'breakwater_replication_waiting{route="*",target="quay"} 0',
       `breakwater_replication_compared_seconds{route="docker.io/library/",target="gcr"} ${NOW / 1000}`,
+      'breakwater_replication_overdue{route="docker.io/library/",target="gcr"} 0',
+      'breakwater_replication_overdue{route="*",target="quay"} 1',
       'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="missing"} 30',
       'breakwater_coverage_gaps{route="docker.io/library/",target="gcr",state="stale"} 1',
       'breakwater_coverage_gaps{route="*",target="quay",state="missing"} 0',
@@ -66,7 +68,9 @@ t.test('metrics; what is not known has no series', async (t) => {
 t.test('an edge that rests counts, and tells of no route', async (t) => {
   for (const replication of [{ ...VIEW, active: false }, undefined]) {
     const lines = await samples(replication);
-    t.ok(lines.includes('breakwater_replication_active 0'));
+    // A site that does not replicate must not look like one in which no edge copies.
+    t.equal(lines.includes('breakwater_replication_active 0'), replication !== undefined);
+    t.equal(lines.includes('breakwater_coverage_grace_seconds 300'), replication !== undefined);
     t.strictSame(
       lines.filter((line) => line.includes('route=')),
       [],
