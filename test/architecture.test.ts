@@ -18,7 +18,7 @@ const RULES: Record<string, Rule> = {
   // What every listener and handler of HTTP needs: how an answer is written, and the boundaries of rule 12. Background work has them too, and programs that are run.
   http: { loads: [] },
   config: { loads: ['oci'] },
-  // Orders certificates from an ACME server. The library that speaks to it is loaded when something is ordered.
+  // Orders certificates from an ACME server.
   acme: { loads: ['http', 'certificates'], types: ['config'] },
   failover: { loads: ['clock', 'oci'], types: ['config'] },
   upstream: { loads: ['clock', 'oci', 'http', 'config', 'failover'] },
@@ -128,7 +128,6 @@ const SOLE_IMPORTER: Record<string, string> = {
   undici: 'src/upstream/client.ts',
   opossum: 'src/upstream/health/breaker.ts',
   'http-proxy': 'src/proxy/push/forwarder.ts',
-  'acme-client': 'src/acme/acme-order.ts',
 };
 
 const sources = readSources('src');

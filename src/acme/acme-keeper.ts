@@ -3,32 +3,9 @@ import { inBackground } from '../http/background.ts';
 import { AcmeFolder, type AcmePair, type KnownPair, randomId } from './acme-folder.ts';
 import { type OrderOptions, orderCertificate, type PresentedChallenge } from './acme-order.ts';
 import { AcmeState } from './acme-state.ts';
+import type { AcmeView, AcmeWish } from './acme-view.ts';
 import { changeDns } from './dns-command.ts';
 import { type AcmeFacts, type AcmeStep, CLAIM_MS, lookAgainMs, nextStep } from './schedule.ts';
-
-/** What a status shows. Times are epoch milliseconds. */
-export interface AcmeView {
-  /** `none`: clients get a certificate that they refuse. */
-  state: 'none' | 'valid' | 'renewing' | 'ordering' | 'expired';
-  names: readonly string[];
-  until: number | undefined;
-  /** What makes it one to be replaced: it is of another ACME server, or has not all names. */
-  lacks: 'directory' | 'names' | undefined;
-  /** What is waited for. */
-  waits: Extract<AcmeStep, { do: 'wait' }>['reason'] | undefined;
-  nextAt: number | undefined;
-  /** Orders of all edges within the last week. */
-  orders: number;
-  failures: number;
-  lastError: string | undefined;
-}
-
-/** What becomes of an operator's wish for an order. */
-export interface AcmeWish {
-  names: readonly string[];
-  /** `under-way`: an order is being placed already, and there is no other one. */
-  by: 'under-way' | 'this-edge' | 'site';
-}
 
 export interface AcmeKeeperOptions {
   config: AcmeConfig;

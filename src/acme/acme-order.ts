@@ -1,6 +1,7 @@
-import { Agent } from 'node:https';
+import { generateKeyPairSync } from 'node:crypto';
+import { AcmeClient, type Authorization, type Challenge } from './acme-client.ts';
 import type { AcmePair } from './acme-folder.ts';
-import { askDirectory, authorities } from './directory.ts';
+import { askDirectory } from './directory.ts';
 
 export interface OrderOptions {
   directory: string;
@@ -28,10 +29,8 @@ export interface PresentedChallenge {
   record: string;
 }
 
-/** Milliseconds for one request to the ACME server, and for everything. */
-const REQUEST_MS = 30_000;
+/** Milliseconds for everything. */
 const ORDER_MS = 15 * 60_000;
-const MAX_ANSWER = 1_048_576;
 /** Other edges take no longer one. */
 const MAX_CHAIN = 65_536;
 /** RFC 8555 section 8.3: base64url. */
@@ -40,74 +39,65 @@ const TOKEN = /^[A-Za-z0-9_-]{1,256}$/;
 /** Orders one certificate, with a new key. Resolves or rejects within 15 minutes. @throws Error in words for the operator */
 export async function orderCertificate(options: OrderOptions): Promise<AcmePair> {
   const { promise: over, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('the order took longer than 15 minutes')), ORDER_MS).unref();
+  const stop = new AbortController();
+  const timer = setTimeout(() => {
+    reject(new Error('the order took longer than 15 minutes'));
+    stop.abort();
+  }, ORDER_MS).unref();
   try {
-    return await Promise.race([order(options), over]);
-  } catch (error) {
-    // The library fails so on an answer that does not come, and hides why.
-    if (error instanceof TypeError) throw new Error('the ACME server stopped answering', { cause: error });
-    throw error;
+    return await Promise.race([order(options, stop.signal), over]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function order(options: OrderOptions): Promise<AcmePair> {
-  const wrong = await askDirectory(options.directory, options.ca);
-  if (wrong !== undefined) throw new Error(`${options.directory} does not answer as an ACME server: ${wrong}`);
-  const client = await connect(options);
-  const { names, email } = options;
-  const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
-  await client.api.createAccount({ termsOfServiceAgreed: true, ...contact });
-  await options.onOrder();
-  const placed = await client.api.createOrder({ identifiers: names.map((value) => ({ type: 'dns', value })) });
+async function order(options: OrderOptions, signal: AbortSignal): Promise<AcmePair> {
+  const { directory, ca, names, email } = options;
+  const wrong = await askDirectory(directory, ca);
+  if (wrong !== undefined) throw new Error(`${directory} does not answer as an ACME server: ${wrong}`);
+  const client = new AcmeClient(directory, await options.accountKey(async () => newAccountKey()), ca, signal);
   const presented: PresentedChallenge[] = [];
   try {
-    const pending = (await client.api.getAuthorizations(placed)).filter(({ status }) => status !== 'valid');
-    const challenges = pending.map(({ identifier, challenges }) => {
-      if (!names.includes(identifier.value) && !names.includes(`*.${identifier.value}`))
-        throw new Error('the ACME server asks for a name that was not ordered');
-      const found = challenges.find(({ type }) => type === options.challenge);
-      if (!found) throw new Error(`the ACME server offers no ${options.challenge} for ${identifier.value}`);
-      if (!TOKEN.test(found.token)) throw new Error('the ACME server sent a malformed token');
-      return { found, name: identifier.value };
-    });
-    for (const { found, name } of challenges) {
-      const answer = await client.api.getChallengeKeyAuthorization(found);
-      const one = { token: found.token, answer, record: `_acme-challenge.${name}` };
+    await client.openAccount(email === undefined ? [] : [`mailto:${email}`]);
+    await options.onOrder();
+    const placed = await client.placeOrder(names);
+    if (placed.authorizations.length > names.length)
+      throw new Error('the ACME server asks for more names than were ordered');
+    const challenges = (await client.authorizations(placed))
+      .filter(({ status }) => status !== 'valid')
+      .map((authorization) => chosen(authorization, options));
+    for (const { challenge, name } of challenges) {
+      const answer = await client.answerTo(challenge);
+      const one = { token: challenge.token, answer, record: `_acme-challenge.${name}` };
       presented.push(one);
       await options.present(one);
     }
     if (challenges.length > 0) await options.settled();
-    for (const { found } of challenges) {
-      await client.api.completeChallenge(found);
-      await client.api.waitForValidStatus(found);
-    }
-    const [key, csr] = await client.crypto.createCsr(
-      { altNames: [...names] },
-      await client.crypto.createPrivateEcdsaKey(),
-    );
-    const finalized = await client.api.finalizeOrder(placed, csr);
-    const cert = await client.api.getCertificate(finalized);
+    for (const { challenge } of challenges) await client.complete(challenge);
+    const { makeRequest } = await import('../certificates/certificate-maker.ts');
+    const { request, key } = await makeRequest(names);
+    const cert = await client.finish(placed, request);
     if (cert.length > MAX_CHAIN) throw new Error(`the certificate and its chain are longer than ${MAX_CHAIN} bytes`);
-    return { cert, key: key.toString() };
+    return { cert, key };
   } finally {
+    client.close();
     for (const one of presented) await options.remove(one);
   }
 }
 
-/** Loads the library only where a certificate is ordered: it brings an HTTP client of its own. */
-async function connect({ directory, ca, accountKey }: OrderOptions) {
-  const { default: acme } = await import('acme-client');
-  const { axios, crypto, Client } = acme;
-  Object.assign(axios.defaults, {
-    ...{ timeout: REQUEST_MS, maxContentLength: MAX_ANSWER, maxRedirects: 0 },
-    ...(ca === undefined ? {} : { httpsAgent: new Agent({ ca: authorities(ca) }) }),
-  });
-  // The schedule repeats what fails, with a bound of its own. The types of the library do not know these settings.
-  const { acmeSettings } = axios.defaults as unknown as { acmeSettings: { retryMaxAttempts: number } };
-  acmeSettings.retryMaxAttempts = 0;
-  const key = await accountKey(async () => (await crypto.createPrivateEcdsaKey()).toString());
-  const api = new Client({ directoryUrl: directory, accountKey: key, backoffAttempts: 20, backoffMin: 1_000 });
-  return { api, crypto };
+/** The challenge to answer. @throws Error for a name, a kind or a token that was not ordered */
+function chosen({ identifier, challenges }: Authorization, { names, challenge: kind }: OrderOptions) {
+  const name = identifier.value;
+  if (!names.includes(name) && !names.includes(`*.${name}`))
+    throw new Error('the ACME server asks for a name that was not ordered');
+  const challenge: Challenge | undefined = challenges.find(({ type }) => type === kind);
+  if (!challenge) throw new Error(`the ACME server offers no ${kind} for ${name}`);
+  if (!TOKEN.test(challenge.token)) throw new Error('the ACME server sent a malformed token');
+  return { challenge, name };
+}
+
+/** ECDSA P-256, PEM. */
+function newAccountKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }

@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { AcmeKeeper, type AcmeView, type AcmeWish } from '../acme/acme-keeper.ts';
+import { AcmeKeeper } from '../acme/acme-keeper.ts';
 import type { AcmeState } from '../acme/acme-state.ts';
+import type { AcmeView, AcmeWish } from '../acme/acme-view.ts';
 import { acmeOf } from '../config/acme-names.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { Loaded } from '../config/load.ts';

@@ -79,6 +79,19 @@ export async function makeLeaf(options: LeafOptions): Promise<KeyedCertificate> 
   return { cert: [pem(certificate), ...above].join(''), key: key ?? (await keyPem(keys.privateKey)) };
 }
 
+/** Makes a new key, and the request for a certificate of these names (PKCS #10). @returns DER, and the key as PEM */
+export async function makeRequest(names: readonly string[]): Promise<{ request: Buffer; key: string }> {
+  x509.cryptoProvider.set(webcrypto as Crypto);
+  const keys = await newKeys();
+  const common = names.find((name) => name.length <= MAX_COMMON_NAME);
+  const made = await x509.Pkcs10CertificateRequestGenerator.create({
+    // A CA refuses a common name that is not among the names, so a shortened one will not do.
+    ...{ name: common === undefined ? new x509.Name([]) : commonName(common), keys, signingAlgorithm: ALGORITHM },
+    extensions: [new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value })))],
+  });
+  return { request: Buffer.from(made.rawData), key: await keyPem(keys.privateKey) };
+}
+
 /** The certificate that signs. @throws CertificateError if it is no CA, is not valid at `at`, or the key is another one's */
 function signerCertificate({ cert, key }: KeyedCertificate, at: Date): X509Certificate {
   const [parent] = readCertificates(cert, 'the CA');

@@ -45,6 +45,21 @@ t.test('the value of a TXT record is the digest of the answer', async (t) => {
   t.equal(Buffer.from(presented[0]?.answer ?? '', 'base64url').length, createHash('sha256').digest().length);
 });
 
+t.test('a nonce that is refused, an account that is there already, and a server that takes its time', async (t) => {
+  const { directory, asked } = await startServer(t, issued, { badNonces: 2, account: 'known', processing: 2 });
+  const { options } = optionsOf(directory);
+  t.equal((await orderCertificate(options)).cert.trim(), issued.cert.trim());
+  const steps = asked.filter((path) => path !== '/nonce' && path !== '/dir');
+  t.strictSame(
+    steps.slice(0, 4),
+    ['/account', '/account', '/account', '/account'],
+    'twice refused, found, contact told',
+  );
+  t.strictSame(steps.slice(4), [
+    ...['/order', '/authorization', '/challenge', '/challenge', '/challenge', '/finalize', '/order/1', '/certificate'],
+  ]);
+});
+
 t.test('an order that cannot be noted is not placed', async (t) => {
   const { directory, asked } = await startServer(t, issued);
   const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
@@ -59,6 +74,10 @@ t.test('what a server may not ask for, and what it refuses', async (t) => {
     [{ token: '../../etc/passwd' }, /malformed token/, ['order']],
     [{ type: 'tls-alpn-01' }, /offers no http-01 for cr\.test/, ['order']],
     [{ challenge: 'invalid' }, /no such host/, ['order', 'present', 'settled', 'remove']],
+    [{ badNonces: 9 }, /^nonce\?$/, []],
+    [{ authorizations: 2 }, /more names than were ordered/, ['order']],
+    [{ finalize: 'no JSON' }, /sent something that is not JSON/, ['order', 'present', 'settled', 'remove']],
+    [{ certificate: 'x'.repeat(1_100_000) }, /longer than 1048576 bytes/, ['order', 'present', 'settled', 'remove']],
     [{ certificate: issued.cert + 'x'.repeat(70_000) }, /longer than 65536/, ['order', 'present', 'settled', 'remove']],
   ];
   for (const [odd, message, expected] of rows) {

@@ -15,6 +15,14 @@ export interface Odd {
   type?: string;
   challenge?: 'invalid';
   certificate?: string;
+  /** Requests whose nonce is refused. */
+  badNonces?: number;
+  /** Answers in which a challenge and the order are still being worked on. */
+  processing?: number;
+  /** The account was there already. */
+  account?: 'known';
+  finalize?: string;
+  authorizations?: number;
 }
 
 /** An ACME server that issues whatever it is told to, and keeps what it was asked. */
@@ -26,7 +34,9 @@ export async function startServer(t: Owner, issued: MadeCertificate, odd: Odd = 
       body: { newNonce: `${origin}/nonce`, newAccount: `${origin}/account`, newOrder: `${origin}/order` },
     }),
     '/nonce': () => ({ body: '' }),
-    '/account': () => ({ status: 201, body: { status: 'valid' } }),
+    '/account': () => ({ status: odd.account ? 200 : 201, body: { status: 'valid' } }),
+    // Where the order is read again.
+    '/order/1': () => ({ body: orderOf(busy() ? 'processing' : 'valid') }),
     '/order': () => ({ status: 201, body: orderOf('pending') }),
     '/authorization': () => ({
       body: {
@@ -39,26 +49,34 @@ export async function startServer(t: Owner, issued: MadeCertificate, odd: Odd = 
       body: {
         type: 'http-01',
         url: `${origin}/challenge`,
-        status: odd.challenge ?? 'valid',
+        status: odd.challenge ?? (busy() ? 'pending' : 'valid'),
         token: 'the-token',
         error: { detail: 'no such host' },
       },
     }),
-    '/finalize': () => ({ body: orderOf('valid') }),
+    '/finalize': () => ({ body: odd.finalize ?? orderOf(odd.processing === undefined ? 'valid' : 'processing') }),
     '/certificate': () => ({ body: odd.certificate ?? issued.cert }),
   };
+  let refusals = odd.badNonces ?? 0;
+  let left = odd.processing ?? 0;
+  const busy = () => left-- > 0;
   const orderOf = (status: string) => ({
-    ...{ status, identifiers: [], authorizations: [`${origin}/authorization`] },
+    ...{ status, identifiers: [], authorizations: Array(odd.authorizations ?? 1).fill(`${origin}/authorization`) },
     ...{ finalize: `${origin}/finalize`, certificate: `${origin}/certificate` },
   });
   const server = https.createServer({ cert: tls.cert, key: tls.key }, async (request, response) => {
     const path = request.url ?? '';
     asked.push(path);
     const text = Buffer.concat(await request.toArray()).toString();
-    const { status = 200, body } = answers[path]?.(isSigned(text)) ?? { status: 404, body: {} };
+    const badNonce = { status: 400, body: { type: 'urn:ietf:params:acme:error:badNonce', detail: 'nonce?' } };
+    const { status = 200, body } = (text !== '' && refusals-- > 0 ? badNonce : answers[path]?.(isSigned(text))) ?? {
+      status: 404,
+      body: {},
+    };
     response.writeHead(status, {
       'replay-nonce': 'nonce',
-      location: `${origin}${path}`,
+      ...(path === '/order' ? { location: `${origin}/order/1` } : { location: `${origin}${path}` }),
+      'retry-after': '0.001',
       'content-type': 'application/json',
     });
     response.end(typeof body === 'string' ? body : JSON.stringify(body));

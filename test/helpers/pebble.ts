@@ -46,8 +46,8 @@ export async function startPebble(owner: Owner, httpPort: number): Promise<Pebbl
   const server = new Program(owner, {
     command: tool('pebble'),
     args: ['-config', file('pebble.json', JSON.stringify({ pebble })), '-dnsserver', `127.0.0.1:${dns}`],
-    // It would wait up to 15 s before it asks, and refuse good nonces, to try clients.
-    env: { ...process.env, PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' },
+    // It would wait up to 15 s before it asks. To try clients, it refuses one good nonce in ten.
+    env: { ...process.env, PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '10' },
     logFile: file('pebble.log', ''),
   });
   server.start();

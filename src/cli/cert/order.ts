@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { AcmeWish } from '../../acme/acme-keeper.ts';
+import type { AcmeWish } from '../../acme/acme-view.ts';
 import { type AdminOptions, showAnswer, withAdminOptions } from '../ask/admin-client.ts';
 
 export function registerOrder(cert: Command): void {

@@ -1,5 +1,4 @@
 import { styleText } from 'node:util';
-import { createLogUpdate } from 'log-update';
 import { SyncPace } from './pace.ts';
 import { type Progress, progressLine, progressLines } from './progress-text.ts';
 import type { SyncTally } from './tally.ts';
@@ -16,7 +15,7 @@ export class SyncScreen {
   readonly #tally: SyncTally;
   readonly #pace = new SyncPace();
   readonly #out: NodeJS.WriteStream;
-  readonly #bars: ReturnType<typeof createLogUpdate> | undefined;
+  readonly #bars: Bars | undefined;
   readonly #timer: NodeJS.Timeout;
 
   constructor(tally: SyncTally, out: NodeJS.WriteStream = process.stderr) {
@@ -24,7 +23,7 @@ export class SyncScreen {
     this.#out = out;
     // A pseudo-terminal may have zero columns, where bars cannot be drawn.
     const terminal = out.isTTY === true && out.columns > 0 && out.rows > 0 && process.env.TERM !== 'dumb';
-    this.#bars = terminal ? createLogUpdate(out) : undefined;
+    this.#bars = terminal ? new Bars(out) : undefined;
     this.#timer = setInterval(() => this.#show(), terminal ? DRAW_MS : LINE_MS);
     this.#sample();
     this.#draw();
@@ -46,7 +45,6 @@ export class SyncScreen {
   end(): void {
     clearInterval(this.#timer);
     this.#bars?.clear();
-    this.#bars?.done();
   }
 
   #show(): void {
@@ -63,13 +61,42 @@ export class SyncScreen {
     if (!this.#bars) return;
     const { columns, rows } = this.#out;
     const lines = progressLines(this.#progress(), { columns, rows, unicode: isUnicodeTerminal() });
-    this.#bars(coloured(lines.join('\n'), this.#out));
+    this.#bars.draw(lines);
   }
 
   #progress(): Progress {
     const tally = this.#tally;
     const left = tally.listed ? this.#pace.timeFor(tally.planned - imagesOf(tally)) : undefined;
     return { tally, rate: this.#pace.rate, left };
+  }
+}
+
+/** Lines on a terminal that are drawn again and again in the same place. */
+class Bars {
+  readonly #out: NodeJS.WriteStream;
+  /** Lines that the terminal shows, with those that it wrapped. */
+  #height = 0;
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#out = out;
+  }
+
+  draw(lines: string[]): void {
+    const shown = coloured(lines.join('\n'), this.#out);
+    // One write, so that the terminal never shows the empty place.
+    this.#out.write(`${this.#erasing()}${shown}\n`);
+    for (const line of lines) this.#height += Math.max(1, Math.ceil(line.length / this.#out.columns));
+  }
+
+  clear(): void {
+    if (this.#height > 0) this.#out.write(this.#erasing());
+  }
+
+  /** What takes the cursor to the first line, and erases all from there on (ECMA-48, CPL and ED). */
+  #erasing(): string {
+    const text = this.#height === 0 ? '' : `\x1b[${this.#height}F\x1b[J`;
+    this.#height = 0;
+    return text;
   }
 }
 

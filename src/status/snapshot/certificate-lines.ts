@@ -1,4 +1,4 @@
-import type { AcmeView } from '../../acme/acme-keeper.ts';
+import type { AcmeView } from '../../acme/acme-view.ts';
 
 /** The certificate that the edge orders itself, as the JSON of the status has it. */
 export interface CertificateSnapshot

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { AcmeView } from '../../acme/acme-keeper.ts';
+import type { AcmeView } from '../../acme/acme-view.ts';
 import { type ClockReading, isoTime, readClocks } from '../../clock/clock.ts';
 import type { Route } from '../../failover/rewrite.ts';
 import type { AccountView, ReplicaView, UpstreamView } from '../../failover/view.ts';

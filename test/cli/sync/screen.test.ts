@@ -1,4 +1,6 @@
+import { PassThrough } from 'node:stream';
 import { mock } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { SyncScreen } from '../../../src/cli/sync/screen.ts';
 import { SyncTally } from '../../../src/cli/sync/tally.ts';
@@ -33,4 +35,28 @@ t.test('a terminal that has no size is told lines, as if it were none', async (t
   mock.timers.tick(10_000);
   screen.end();
   t.match(lines, [/^0 of at least 0 images/]);
+});
+
+t.test('bars on a terminal are drawn over the last ones, wrapped lines included, and removed at the end', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  const written: string[] = [];
+  const out = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24, getColorDepth: () => 1 });
+  out.setEncoding('utf8').on('data', (text: string) => written.push(text));
+  const screen = new SyncScreen(new SyncTally(), out as unknown as NodeJS.WriteStream);
+  await setImmediate();
+  const lines = written[0]?.trimEnd().split('\n').length ?? 0;
+  t.ok(lines >= 1 && !written[0]?.includes('\x1b['), 'the first drawing moves nothing');
+  out.columns = 30;
+  mock.timers.tick(100);
+  await setImmediate();
+  t.ok(written[1]?.startsWith(`\x1b[${lines}F\x1b[J`), 'the second one stands in its place');
+  const wide = written[1]?.replace(`\x1b[${lines}F\x1b[J`, '').trimEnd().split('\n') ?? [];
+  const height = wide.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 30)), 0);
+  screen.end();
+  await setImmediate();
+  t.equal(written.at(-1), `\x1b[${height}F\x1b[J`, 'nothing is left');
+  mock.timers.tick(1000);
+  await setImmediate();
+  t.equal(written.length, 3, 'and nothing is drawn after it');
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { AcmeView } from '../../../src/acme/acme-keeper.ts';
+import type { AcmeView } from '../../../src/acme/acme-view.ts';
 import {
   certificateLine,
   certificateNews,
