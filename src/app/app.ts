@@ -9,6 +9,7 @@ import { isLocalListener, isLoopback, UNIX } from '../config/network.ts';
 import { onBackgroundError } from '../http/background.ts';
 import { OciError } from '../oci/error.ts';
 import { answerPeer, isPeerQuestion } from '../peer/peer-endpoint.ts';
+import { VipWatch } from '../peer/vip-watch.ts';
 import { accept } from '../proxy/endpoints/accept.ts';
 import { explain } from '../proxy/endpoints/explain.ts';
 import { ImageExplainer } from '../proxy/endpoints/explain-now.ts';
@@ -24,13 +25,14 @@ import { FailoverRing } from '../status/failover-ring.ts';
 import { Metrics } from '../status/metrics/metrics.ts';
 import { RequestRing } from '../status/request-ring.ts';
 import { SinceStart } from '../status/since-start.ts';
-import { type Snapshot, takeSnapshot } from '../status/snapshot/snapshot.ts';
+import { type Snapshot, takeSnapshot, version } from '../status/snapshot/snapshot.ts';
 import { TagWarnings } from '../status/tag-warnings.ts';
 import { AcmeAtEdge } from './acme.ts';
 import { adminEvents } from './admin-events.ts';
 import { type ClientAddresses, ClientListeners } from './client-listeners.ts';
 import { ProcessState } from './process-state.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
+import { ownSight, vipEvents } from './vip.ts';
 
 interface Addresses extends ClientAddresses {
   admin: AddressInfo;
@@ -46,6 +48,9 @@ const SHORT: Record<string, string> = {
   ENFILE:
     'no descriptors are left on this machine, so new client connections are closed; find the process that holds them, or raise fs.file-max',
 };
+
+/** Everybody may ask, so it names nothing. */
+const ANOTHER_SEES_MORE = 'another edge reaches an upstream that this one does not reach; see breakwater status';
 
 export interface AppOptions {
   /** Default: no log. */
@@ -74,6 +79,7 @@ export class App {
   readonly #parts: RuntimeParts;
   readonly #clients: ClientListeners;
   readonly #admin: Server;
+  readonly #vip: VipWatch;
   /** Undefined: certificates are files. */
   readonly #acme: AcmeAtEdge | undefined;
   readonly #descriptors = new DescriptorReserve({
@@ -102,6 +108,17 @@ export class App {
     this.#loaded = loaded;
     this.#acme = acme;
     this.#processState = new ProcessState(loaded, log, acme?.state);
+    const { peers } = this.#processState;
+    this.#vip = new VipWatch({
+      own: () => ownSight(this.#runtime.context),
+      peers: () => peers.sights(),
+      rules: () => this.#loaded.config.vip,
+      away: () => this.#phase !== 'serving',
+      vip: () => undefined,
+      release: version,
+      onChange: vipEvents(log, () => this.#loaded.config),
+    });
+    peers.tellSight = () => this.#vip.tell();
     this.#metrics = new Metrics({
       snapshot: () => this.status(),
       certificates: () => this.#clients.certificates.expiries(),
@@ -156,6 +173,7 @@ export class App {
     // After the listeners, which answer challenges.
     this.#acme?.start();
     this.#phase = 'serving';
+    this.#vip.start();
   }
 
   /**
@@ -180,6 +198,7 @@ export class App {
       this.#log.info(counts, 'drained');
     }
     this.#acme?.stop();
+    this.#vip.stop();
     await this.#clients.close();
     await this.#reloading.catch((error: unknown) => this.#log.warn({ err: error }, 'a reload under way failed'));
     await this.#runtime.retire();
@@ -283,7 +302,7 @@ export class App {
   }
 
   #vipObstacle(): string | undefined {
-    if (this.#phase === 'serving') return undefined;
+    if (this.#phase === 'serving') return this.#vip.look() && ANOTHER_SEES_MORE;
     return this.#phase === 'starting' ? 'this edge has not started yet' : 'this edge is stopping';
   }
 

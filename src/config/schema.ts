@@ -154,6 +154,16 @@ export const configSchema = z.strictObject({
     .describe(
       'The other edges of this site, for example `https://10.0.0.12`. Use their own addresses, not the VIP. Edges tell each other about users, tags and pulls within a second, and about a push or a delete before its reply. The list may be the same on every edge. Needs `keyFile`.',
     ),
+  vip: section({
+    deferAfter: duration('5s', 0).describe(
+      'For how long another edge must have reached more upstreams than this one, and all that this one reaches, before `/vipz` fails here.',
+    ),
+    holdDown: duration('30s', 0).describe(
+      'For how long `/vipz` goes on failing when this edge reaches as much as the other one again, and the least time between two moves. If the other edge is gone, or reaches less, `/vipz` succeeds at once.',
+    ),
+  }).describe(
+    'When a node leaves the VIP to another one of `peers`. See [the VIP](operations.md#which-node-holds-the-vip).',
+  ),
   auth: authSchema.describe('Who may pull and push.'),
   trustedProxies: list(proxyNetwork).describe(
     'Addresses of load balancers before the edge, for example `10.0.0.5`; `unix:` for those that come over a unix socket. Only they may name the client, by `X-Forwarded-For` or a PROXY header (`listen.proxyProtocol`), and on `listen.plain` the scheme, by `X-Forwarded-Proto`. No client may have one of these addresses.',

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Unheard } from '../failover/unheard.ts';
+import type { PeerSight } from '../failover/vip-eligibility.ts';
 import { inBackground } from '../http/background.ts';
+import { HeardSight } from './heard-sight.ts';
 import { PeerClock, type PeerTime } from './peer-clock.ts';
 import { PeerHearing } from './peer-hearing.ts';
 import type { QuestionProgress } from './peer-marks.ts';
@@ -46,6 +48,7 @@ export class PeerLink {
   readonly #id = randomBytes(16).toString('base64url');
   /** What the other edge may have acknowledged without this one. */
   readonly #hearing: PeerHearing;
+  readonly #sight: HeardSight;
   /** The process that answered last, and the version of each store that was read. */
   #progress: { of: string; known: Record<string, number> } | undefined;
   #clock: { of: string; clock: PeerClock } | undefined;
@@ -61,13 +64,27 @@ export class PeerLink {
     const { url, address } = options;
     this.#options = options;
     this.#hearing = new PeerHearing(address);
+    this.#sight = new HeardSight(address);
     const since = monotonicNow();
-    this.#state = { url, address, state: 'asking', since, reason: 'not asked yet', heardAt: null, entries: 0 };
+    const told = { heardAt: null, entries: 0, release: null, clockAheadMs: null };
+    this.#state = { url, address, state: 'asking', since, reason: 'not asked yet', ...told };
   }
 
   get view(): PeerView {
     const { since, heardAt, ...shown } = this.#state;
-    return { ...shown, since: isoTime(since), heardAt: heardAt === null ? null : isoTime(heardAt) };
+    const { release = null, clockAheadMs = null } = this.#sight;
+    return {
+      ...shown,
+      release,
+      clockAheadMs,
+      since: isoTime(since),
+      heardAt: heardAt === null ? null : isoTime(heardAt),
+    };
+  }
+
+  /** What the other edge sees, as it told last. Undefined: it is not known, or the address is this edge itself. */
+  get sight(): PeerSight | undefined {
+    return this.#sight.current;
   }
 
   /** Times in which the other edge may have acknowledged writes that were not told here. */
@@ -113,14 +130,17 @@ export class PeerLink {
     };
     try {
       const sealed = await sealer().seal(question);
-      const asked = now();
+      const [asked, sent] = [now(), monotonicNow()];
       const text = await ask(sealed, stand ? this.#hearing.progress : undefined);
       const answered = now();
       const answer = text === undefined ? undefined : await sealer().openAnswer(text);
       this.#mayStand = answer?.stands ?? false;
       if (!answer || answer.nonce !== question.nonce) this.#refuse(STRANGER_REASON);
       else if (answer.node === node) this.#setState('itself', 'the address is this edge itself');
-      else this.#mergeAnswer(answer, this.#localNow(answer, asked, answered, stand), beginning);
+      else {
+        this.#sight.take(answer.node, answer.sight, sent, monotonicNow(), stand);
+        this.#mergeAnswer(answer, this.#localNow(answer, asked, answered, stand), beginning);
+      }
     } catch (error) {
       this.#mayStand = false;
       this.#hearing.lost(error, now());
@@ -193,6 +213,7 @@ export class PeerLink {
     const well = state === 'in-step' || state === 'behind' || state === 'itself';
     this.#failures = well ? 0 : this.#failures + 1;
     const changed = state !== this.#state.state;
+    if (state !== 'in-step' && state !== 'behind') this.#sight.forget();
     this.#state = { ...this.#state, state, reason, since: changed ? monotonicNow() : this.#state.since };
     if (changed && !this.#stopped.signal.aborted) this.#options.onState(this.view);
   }

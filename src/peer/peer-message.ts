@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sightMessage } from './sight-message.ts';
 
 /** Version of the protocol. A message of another version is not answered. */
 export const PEER_VERSION = 2;
@@ -39,6 +40,8 @@ export const peerAnswer = z.object({
   stands: z.boolean().optional(),
   /** The process acknowledges no write any more, and has told everything. */
   ended: z.boolean().optional(),
+  /** What the process sees of the upstreams. One that cannot be read is as none: a later release may tell it in another way. */
+  sight: sightMessage.optional().catch(undefined),
 });
 
 export type PeerQuestion = z.output<typeof peerQuestion>;

@@ -5,6 +5,7 @@ import type { StandingAnswer } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
 import type { PeerSealer } from './peer-sealer.ts';
 import type { SharedStore } from './shared-store.ts';
+import type { SightMessage } from './sight-message.ts';
 
 /** Most entries of each store in one answer: some 80 kB of tags, made and read in a few milliseconds. */
 const MAX_ENTRIES = 250;
@@ -21,6 +22,8 @@ export interface PeerServiceOptions {
   now: () => number;
   /** Omitted: no question stands. */
   followers?: Followers;
+  /** What this edge sees. Omitted: it does not tell. */
+  sight?: () => SightMessage | undefined;
 }
 
 /** Answers the questions of other edges. */
@@ -68,7 +71,7 @@ export class PeerService {
   }
 
   #answerTo({ nonce, of, known, link }: PeerQuestion): PeerAnswer {
-    const { node, stores, followers } = this.#options;
+    const { node, stores, followers, sight } = this.#options;
     const now = this.#options.now();
     const told = stores.map((store) => {
       const heard = of === node ? (known[store.name] ?? 0) : 0;
@@ -77,6 +80,7 @@ export class PeerService {
     });
     const ended = followers?.ended === true;
     const stands = !ended && followers?.hasRoom(link) === true;
-    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: Object.fromEntries(told), stands, ended };
+    const entries = Object.fromEntries(told);
+    return { v: PEER_VERSION, kind: 'answer', nonce, node, now, stores: entries, stands, ended, sight: sight?.() };
   }
 }

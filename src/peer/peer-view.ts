@@ -27,6 +27,10 @@ export interface PeerView {
   heardAt: string | null;
   /** Number of new entries that this edge learnt from the peer. */
   entries: number;
+  /** Its version of Breakwater; null: it does not tell. */
+  release: string | null;
+  /** Milliseconds by which the clock of its host is ahead of the one of this host; null: it is not known. */
+  clockAheadMs: number | null;
 }
 
 /** Whether other edges hear of writes before their replies, as in the JSON of `/api/status`. */

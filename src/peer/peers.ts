@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Unheard } from '../failover/unheard.ts';
+import type { PeerSight } from '../failover/vip-eligibility.ts';
 import { inBackground } from '../http/background.ts';
 import type { Resolver } from '../upstream/resolver.ts';
 import { Followers } from './followers.ts';
@@ -12,6 +13,7 @@ import { PeerSealer } from './peer-sealer.ts';
 import { PeerService } from './peer-service.ts';
 import type { AcknowledgementView, PeerView, UnheardView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
+import type { SightMessage } from './sight-message.ts';
 
 export interface PeersConfig {
   /** URLs of the other edges; this edge may be among them. A name with several addresses stands for several edges. */
@@ -69,6 +71,8 @@ export class Peers {
   #stopped = false;
   /** Whether the edges that were reachable at the start have told what they know. */
   heard = false;
+  /** What this edge tells of its sight. Set before the start. */
+  tellSight: () => SightMessage | undefined = () => undefined;
 
   constructor(config: PeersConfig, options: PeersOptions) {
     this.#config = config;
@@ -76,7 +80,13 @@ export class Peers {
     this.#sealer = new PeerSealer(config.secrets);
     const followers = new Followers({ stores: options.told, onLate: options.onLate });
     this.#followers = followers;
-    this.#service = new PeerService({ ...options, sealer: () => this.#sealer, node: this.#node, followers });
+    this.#service = new PeerService({
+      ...options,
+      sealer: () => this.#sealer,
+      node: this.#node,
+      followers,
+      sight: () => this.tellSight(),
+    });
   }
 
   /** Resolves once every reachable edge was read, after three seconds at the latest; the links keep asking until `stop`. */
@@ -136,6 +146,11 @@ export class Peers {
   acknowledgements(): AcknowledgementView {
     const { late, behind } = this.#followers;
     return { late, behind: behind.map(({ from, since }) => ({ peer: from, since: isoTime(since) })) };
+  }
+
+  /** What the other edges see, as they told last. */
+  sights(): PeerSight[] {
+    return [...this.#links.values()].flatMap(({ link }) => link.sight ?? []);
   }
 
   views(): PeerView[] {
@@ -226,8 +241,10 @@ export class Peers {
 }
 
 function unresolvedView([url, { since, reason }]: [string, { since: number; reason: string }]): PeerView {
-  return { url, address: null, state: 'unreachable', since: isoTime(since), reason, heardAt: null, entries: 0 };
+  return { url, address: null, state: 'unreachable', since: isoTime(since), reason, ...UNKNOWN };
 }
+
+const UNKNOWN = { heardAt: null, entries: 0, release: null, clockAheadMs: null };
 
 /** The result, or that of `late` after a timeout. */
 function withTimeout<T>(ms: number, result: Promise<T>, late: () => T): Promise<T> {

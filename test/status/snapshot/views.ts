@@ -97,6 +97,8 @@ export function peer(over: Partial<PeerView> = {}): PeerView {
     reason: 'it has sent all that it knows',
     heardAt: new Date(NOW - 500).toISOString(),
     entries: 12,
+    release: '0.1.0',
+    clockAheadMs: 3,
     ...over,
   };
 }

@@ -1,0 +1,37 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.ts';
+import { sightOf, type UpstreamSight } from '../failover/sight.ts';
+import type { VipState } from '../failover/vip-eligibility.ts';
+import type { ProxyContext } from '../proxy/proxy-context.ts';
+import { registryIdentity } from '../upstream/upstream.ts';
+
+/** What this edge sees of each registry. Two upstreams with the same URLs are one registry. */
+export function ownSight({ config, views }: Pick<ProxyContext, 'config' | 'views'>): UpstreamSight[] {
+  const pushed = new Set(config.routes.map(({ push }) => push));
+  const sights = [...views()].map(([name, view]) => sightOf(identityOf(config, name), view, pushed.has(name)));
+  return [...new Map(sights.toReversed().map((sight) => [sight.id, sight])).values()];
+}
+
+/** The upstream of this configuration that another edge names by its identity. */
+export function upstreamNamed(config: Config, id: string): string | undefined {
+  return Object.keys(config.upstreams).find((name) => identityOf(config, name) === id);
+}
+
+function identityOf({ upstreams }: Config, name: string): string {
+  return registryIdentity(upstreams[name]?.urls ?? []);
+}
+
+/** Logs when this node leaves the VIP to another one, and when that is over. */
+export function vipEvents(log: Logger, config: () => Config): (defers: VipState['defers']) => void {
+  return (defers) => {
+    if (!defers) {
+      log.info('this node may hold the VIP again');
+      return;
+    }
+    const lacking = defers.gaps.map(({ id }) => upstreamNamed(config(), id) ?? id);
+    log.warn(
+      { peer: defers.peer, upstreams: lacking },
+      `this edge does not reach ${lacking.join(' and ')}, and the edge at ${defers.peer} does: /vipz fails, so that the VIP moves there. Check the network of this node`,
+    );
+  };
+}
