@@ -140,6 +140,6 @@ export function configurationMarkdown(schema: SchemaNode, example: string): stri
   return `${INTRODUCTION.replace('EXAMPLE', () => example)}${rows.join('\n')}\n`;
 }
 
-function cell(text: string): string {
+export function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }

@@ -1,19 +1,24 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { alertMarkdown } from './alert-docs.ts';
+import { valuesMarkdown, valuesSchema } from './chart-schema.ts';
 import { configurationMarkdown, jsonSchema } from './configuration-docs.ts';
 import { lintMarkdown } from './lint-docs.ts';
 
-// Writes what is generated from the schema, the rules of the linter and the rules of the alerts; with --check only says whether it is up to date (exit status 1 if not).
+// Writes what is generated from the schema, the values of the chart, the rules of the linter and the rules of the alerts; with --check only
+// says whether it is up to date (exit status 1 if not).
 const root = new URL('../', import.meta.url);
-const example = readFileSync(new URL('config/breakwater.yaml', root), 'utf8');
+const read = (name: string) => readFileSync(new URL(name, root), 'utf8');
+const example = read('config/breakwater.yaml');
 const generated = {
   'docs/configuration.md': configurationMarkdown(jsonSchema(), example),
   'config/breakwater.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
-  'docs/monitoring.md': alertMarkdown(
-    readFileSync(new URL('docs/monitoring.md', root), 'utf8'),
-    readFileSync(new URL('deploy/prometheus/breakwater.rules.yml', root), 'utf8'),
+  'docs/monitoring.md': alertMarkdown(read('docs/monitoring.md'), read('deploy/prometheus/breakwater.rules.yml')),
+  'deploy/kubernetes/breakwater/values.schema.json': `${JSON.stringify(valuesSchema(), null, 2)}\n`,
+  'docs/deploy-kubernetes.md': valuesMarkdown(
+    read('docs/deploy-kubernetes.md'),
+    read('deploy/kubernetes/breakwater/values.yaml'),
   ),
-  'docs/client-lint.md': lintMarkdown(readFileSync(new URL('docs/client-lint.md', root), 'utf8')),
+  'docs/client-lint.md': lintMarkdown(read('docs/client-lint.md')),
 };
 const check = process.argv.includes('--check');
 for (const [file, content] of Object.entries(generated)) {

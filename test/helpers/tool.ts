@@ -2,8 +2,11 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Clients that bin/real-parts builds and keeps in a cache of its own. It has the same versions. */
-const BUILT = { crane: 'v0.20.7', oras: 'v1.3.6', regctl: 'v0.11.7', crictl: 'v1.34.0', helm: 'v4.3.1' };
+/** Programs that bin/real-parts builds and keeps in a cache of its own. It has the same versions. */
+const BUILT = {
+  ...{ crane: 'v0.20.7', oras: 'v1.3.6', regctl: 'v0.11.7', crictl: 'v1.34.0', helm: 'v4.3.1' },
+  validator: 'v1',
+};
 
 // Daemons live in sbin, which is not on everybody's PATH.
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'breakwater');
