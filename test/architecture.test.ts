@@ -48,6 +48,7 @@ const RULES: Record<string, Rule> = {
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
   cli: {
     loads: [
+      'http',
       'app',
       'oci',
       'certificates',

@@ -17,8 +17,9 @@ import type { RequestRecord } from '../proxy/request-record.ts';
 import { readCoverageQuery } from '../replication/coverage/coverage-query.ts';
 import { coverageReport } from '../replication/coverage/coverage-report.ts';
 import { createAdminServer } from '../server/admin-listener.ts';
-import { addressOf, addressText, closeNow, listenAddress, listenOn } from '../server/bound-address.ts';
+import { addressOf, addressText, closeNow, listenAddress } from '../server/bound-address.ts';
 import { DescriptorReserve } from '../server/descriptor-reserve.ts';
+import { openListener, type PassedSockets, refuseUnused } from '../server/passed-sockets.ts';
 import { type AdminParts, adminAnswer } from '../status/admin.ts';
 import { explainRequest } from '../status/explained-request.ts';
 import { FailoverRing } from '../status/failover-ring.ts';
@@ -57,11 +58,18 @@ export interface AppOptions {
   log?: Logger;
   /** The number of lines that the log has dropped since the start. */
   droppedLogLines?: () => number;
+  /** Sockets that the service manager has opened. Default: none. */
+  passed?: PassedSockets;
 }
 
-/** Wires everything. Listeners and probes begin with `start`. @throws ConfigError if the folder of `tls.acme` cannot be used */
+/**
+ * Wires everything. Listeners and probes begin with `start`.
+ * @throws ConfigError if the folder of `tls.acme` cannot be used
+ * @throws PassedSocketError for a passed socket whose listener is not configured
+ */
 export async function createApp(loaded: Loaded, options: AppOptions = {}): Promise<App> {
-  const { log = pino({ level: 'silent' }) } = options;
+  const { log = pino({ level: 'silent' }), passed = {} } = options;
+  refuseUnused(passed, loaded.config.listen);
   return new App(loaded, { ...options, log }, await AcmeAtEdge.of(loaded, log));
 }
 
@@ -80,6 +88,7 @@ export class App {
   readonly #clients: ClientListeners;
   readonly #admin: Server;
   readonly #vip: VipWatch;
+  readonly #passed: PassedSockets;
   /** Undefined: certificates are files. */
   readonly #acme: AcmeAtEdge | undefined;
   readonly #descriptors = new DescriptorReserve({
@@ -101,12 +110,13 @@ export class App {
 
   constructor(
     loaded: Loaded,
-    { log, droppedLogLines = () => 0 }: AppOptions & { log: Logger },
+    { log, droppedLogLines = () => 0, passed = {} }: AppOptions & { log: Logger },
     acme: AcmeAtEdge | undefined,
   ) {
     this.#log = log;
     this.#loaded = loaded;
     this.#acme = acme;
+    this.#passed = passed;
     this.#processState = new ProcessState(loaded, log, acme?.state);
     const { peers } = this.#processState;
     this.#vip = new VipWatch({
@@ -146,6 +156,7 @@ export class App {
       challengeAnswer: (token) => acme?.state.answerFor(token),
       onError,
       onConnection: () => void this.#descriptors.check(),
+      passed,
     });
     if (acme) acme.onCertificate = (pair) => this.#clients.certificates.replace([pair]);
     const admin = this.#adminHandler();
@@ -164,8 +175,9 @@ export class App {
     for (const warning of this.#loaded.warnings) this.#log.warn(warning, 'configuration');
     this.#descriptors.start();
     const { listen } = this.#loaded.config;
-    const mode = Number.parseInt(listen.socketMode, 8);
-    const admin = await listenOn(this.#admin, listen.admin, this.#onListenerError, mode);
+    const socketMode = Number.parseInt(listen.socketMode, 8);
+    const place = { name: 'admin', address: listen.admin, socketMode, passed: this.#passed.admin } as const;
+    const admin = await openListener(this.#admin, place, this.#onListenerError);
     await Promise.all([this.#runtime.start(), this.#processState.peers.start()]);
     // What another edge has told may be gone from an upstream that came back meanwhile.
     for (const { content } of this.#runtime.context.upstreams.values()) void content.look();

@@ -9,6 +9,7 @@ import { ClientListener, type ListenerCounts } from '../server/client-listener.t
 import type { ListenerLimits } from '../server/client-server.ts';
 import type { DrainResult } from '../server/drain.ts';
 import type { ClientRequest, ClientResponse } from '../server/exchanges.ts';
+import type { PassedSockets } from '../server/passed-sockets.ts';
 import { RedirectListener } from '../server/redirect-listener.ts';
 import { proxyTrustOf } from './proxy-trust.ts';
 
@@ -31,6 +32,8 @@ export interface ClientListenersOptions {
   onError: (error: unknown) => void;
   /** Called after each new connection was accepted. */
   onConnection: () => void;
+  /** Sockets that the service manager has opened. */
+  passed: PassedSockets;
 }
 
 /** The listeners that clients use: `https`, and as configured `plain` and the redirect of `http`. */
@@ -43,7 +46,7 @@ export class ClientListeners {
   /** @throws Error that names the file, if a certificate is broken */
   constructor({ config }: Loaded, options: ClientListenersOptions) {
     const { https, plain, http } = config.listen;
-    const { handle, hostnames, challengeAnswer, trustedProxies, log, onError, onConnection } = options;
+    const { handle, hostnames, challengeAnswer, trustedProxies, log, onError, onConnection, passed } = options;
     const proxies = proxyTrustOf(config, trustedProxies, log);
     const socketMode = Number.parseInt(config.listen.socketMode, 8);
     const common = { limits: config.limits, proxies, onError, onConnection, socketMode };
@@ -51,6 +54,7 @@ export class ClientListeners {
     this.#https = new ClientListener({
       ...common,
       address: https,
+      passed: passed.https,
       certificates: this.certificates,
       isPeer: (request) => isPeerQuestion(request),
       handler: (request, response, expectsContinue) => handle(request, response, expectsContinue, TLS),
@@ -58,7 +62,9 @@ export class ClientListeners {
     if (plain !== undefined) {
       const listener = new ClientListener({
         ...common,
+        name: 'plain',
         address: plain,
+        passed: passed.plain,
         certificates: undefined,
         handler: (request, response, expectsContinue) =>
           handle(request, response, expectsContinue, { peer: listener.peerOf(request.socket as Socket) }),
@@ -69,7 +75,7 @@ export class ClientListeners {
       // Before a unix socket is a web server, at the usual port.
       const httpsPort = () => this.#https.address().port || 443;
       const told = { hostnames, httpsPort, challengeAnswer, onError, onConnection };
-      this.#redirect = new RedirectListener({ address: http, ...told, proxies });
+      this.#redirect = new RedirectListener({ address: http, passed: passed.http, ...told, proxies });
     }
   }
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
+import { PassedSocketError } from '../server/passed-sockets.ts';
 import { version } from '../status/snapshot/snapshot.ts';
 import { registerAccept } from './ask/accept.ts';
 import { AdminError } from './ask/admin-client.ts';
@@ -51,13 +52,18 @@ async function main(argv: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(`breakwater: ${error instanceof Error ? errorText(error) : String(error)}\n`);
-    return error instanceof ConfigError || error instanceof UsageError ? 2 : 1;
+    return isUsage(error) ? 2 : 1;
   }
+}
+
+/** Whether only a change of what the command was given can help. */
+function isUsage(error: unknown): boolean {
+  return error instanceof ConfigError || error instanceof UsageError || error instanceof PassedSocketError;
 }
 
 /** The message, and the stack only of an error that was not foreseen. */
 function errorText(error: Error): string | undefined {
-  if (error instanceof ConfigError || error instanceof UsageError || error instanceof AdminError) return error.message;
+  if (isUsage(error) || error instanceof AdminError) return error.message;
   const code = 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE')
     return `${error.message}. Another process listens there. Stop it, or change listen: in the configuration.`;

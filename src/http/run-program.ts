@@ -5,6 +5,8 @@ export interface ProgramOptions {
   args: readonly string[];
   /** Of this process. Only PATH and HOME reach the program. */
   environment: NodeJS.ProcessEnv;
+  /** Variables that reach the program besides. */
+  variables?: Record<string, string>;
   /** Default: that of this process. */
   cwd?: string;
   /** What the program reads. Default: nothing. */
@@ -70,10 +72,10 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   }
 }
 
-function start({ program, args, environment, cwd, input, withErrors }: ProgramOptions): ChildProcess {
+function start({ program, args, environment, variables, cwd, input, withErrors }: ProgramOptions): ChildProcess {
   const { PATH = '', HOME = '' } = environment;
   return spawn(program, args, {
-    env: { PATH, HOME },
+    env: { PATH, HOME, ...variables },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', withErrors ? 'pipe' : 'ignore'],
     // A process group of its own, so that what the program starts ends with it.
     detached: true,

@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { bounded } from '../http/boundary.ts';
-import { addressOf, listenOn } from './bound-address.ts';
+import { addressOf } from './bound-address.ts';
 import type { Certificates } from './certificates.ts';
 import {
   applyLimits,
@@ -15,6 +15,7 @@ import {
 import { Drain, type DrainResult } from './drain.ts';
 import { type ClientRequest, cutExchange, type Exchange, Exchanges } from './exchanges.ts';
 import { guardSession } from './flood-guard.ts';
+import { openListener, type PassedName } from './passed-sockets.ts';
 import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, receiveRequests } from './request-receiver.ts';
 import { SessionWatch } from './session-watch.ts';
@@ -22,10 +23,14 @@ import { StallWatch } from './stall-watch.ts';
 import { nameUnix, socketPath } from './unix-socket.ts';
 
 export interface ClientListenerOptions {
+  /** Default: `https`. */
+  name?: PassedName;
   /** `0.0.0.0:443`, where port 0 takes a free one; or `unix:/PATH`. */
   address: string;
   /** Of a unix socket. */
   socketMode?: number;
+  /** File descriptor of a socket that the service manager has opened at the address. */
+  passed?: number | undefined;
   /** Undefined: plain HTTP/1.1. */
   certificates: Certificates | undefined;
   limits: ListenerLimits;
@@ -123,9 +128,8 @@ export class ClientListener {
 
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
-    const { onError } = this.#options;
-    const { address: configured, socketMode } = this.#options;
-    const address = await listenOn(this.#server, configured, onError, socketMode);
+    const { onError, name = 'https', address: configured, socketMode, passed } = this.#options;
+    const address = await openListener(this.#server, { name, address: configured, socketMode, passed }, onError);
     const sweep = setInterval(
       bounded(() => this.#sweep(), { onError }),
       this.#timings.sweep,

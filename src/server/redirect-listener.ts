@@ -2,14 +2,17 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { bounded } from '../http/boundary.ts';
 import { writeAnswer } from '../http/write-answer.ts';
-import { closeNow, listenOn } from './bound-address.ts';
+import { closeNow } from './bound-address.ts';
 import { writeEdgeAnswer } from './edge-answer.ts';
+import { openListener } from './passed-sockets.ts';
 import { ProxyGate, type ProxyTrust } from './proxy-gate.ts';
 import { receivePlainRequests } from './request-receiver.ts';
 
 export interface RedirectListenerOptions {
   /** `0.0.0.0:80`. */
   address: string;
+  /** File descriptor of a socket that the service manager has opened at the address. */
+  passed?: number | undefined;
   /** Names that are redirected; any other Host gets 421. Called for each request, so that a reload takes effect. */
   hostnames: () => readonly string[];
   /** Port of the https listener for the Location; 443 is left out. */
@@ -56,7 +59,8 @@ export class RedirectListener {
 
   /** Resolves with the address once connections are taken. */
   async listen(): Promise<AddressInfo> {
-    return listenOn(this.#server, this.#options.address, this.#options.onError);
+    const { address, passed, onError } = this.#options;
+    return openListener(this.#server, { name: 'http', address, passed }, onError);
   }
 
   /** While paused, new connections are closed at once, and all that there are: a redirect takes no time. */

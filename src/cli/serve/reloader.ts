@@ -19,7 +19,7 @@ export class Reloader {
   readonly #log: Pick<Logger, 'warn'>;
   readonly #intervalMs: number | undefined;
   #watch: FileWatch | undefined;
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   /** @param intervalMs milliseconds between two checks of the files */
@@ -41,24 +41,27 @@ export class Reloader {
   }
 
   /** One after the other, so that what was read last is also applied last. */
-  reload(why: string): Promise<void> {
-    this.#last = this.#last.then(() => this.#reload(why));
-    return this.#last;
+  reload(why: string): Promise<'done' | 'refused'> {
+    const reloaded = this.#last.then(() => this.#reload(why));
+    this.#last = reloaded;
+    return reloaded;
   }
 
-  async #reload(why: string): Promise<void> {
+  async #reload(why: string): Promise<'done' | 'refused'> {
     const { audits } = this.#app;
     try {
       const loaded = await loadConfig(this.#path);
       await this.#app.reload(loaded);
       await this.#watchFiles(loaded);
       audits.info({ audit: { action: 'reload', result: 'done', by: why }, why }, 'reloaded');
+      return 'done';
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       audits.error(
         { audit: { action: 'reload', result: 'refused', by: why }, why, reason },
         'the new configuration is refused, and the old one stays in force, with the old content of its files; files that it names are read again when they change; after a change of the configuration itself, send SIGHUP',
       );
+      return 'refused';
     }
   }
 
