@@ -31,6 +31,8 @@ export interface EdgeSettings {
   canaryPassword?: string;
   /** What `replication.hookSecretFile` would hold. */
   hookSecret?: string;
+  /** Lines that the log of the edge has dropped. */
+  droppedLogLines?: () => number;
   /** The least level that is logged. Default: debug. */
   logLevel?: 'debug' | 'silent';
 }
@@ -177,7 +179,11 @@ export async function makeEdgeInProcess(
   const certificate = settings.certificate ?? (await ownCertificate());
   const lines: string[] = [];
   const log = pino({ level: settings.logLevel ?? 'debug' }, { write: (line: string) => void lines.push(line) });
-  const app = await createApp(loadedFrom(config, certificate, settings), { log });
+  const { droppedLogLines } = settings;
+  const app = await createApp(loadedFrom(config, certificate, settings), {
+    log,
+    ...(droppedLogLines ? { droppedLogLines } : {}),
+  });
   owner.teardown(() => app.stop());
   return new EdgeInProcess(owner, app, certificate, settings, lines);
 }
