@@ -34,7 +34,8 @@ export interface PeerLinkOptions {
 
 /** Milliseconds between two questions where they do not stand, which is how long news takes to reach this edge. */
 const INTERVAL_MS = 1000;
-const MAX_INTERVAL_MS = 5000;
+/** The edges of a site whose network was cut agree again within this time, and that of one question. */
+const MAX_INTERVAL_MS = 2000;
 /** One of so many questions does not stand: how long a quick answer takes bounds the difference of the two clocks, which drift apart. */
 const QUICK_EVERY = 30;
 const SELF_INTERVAL_MS = 30_000;

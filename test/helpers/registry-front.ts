@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { freePorts } from '../../bench/proxies/ports.ts';
+import { OWN_ADDRESS } from './own-address.ts';
 import type { Owner } from './temporary-folder.ts';
 
 /** `down`: refuses connections; `hung`: takes them and never answers; `no-database`: answers, and knows nobody. */
@@ -29,19 +30,19 @@ export class RegistryFront {
 
   async listen(): Promise<this> {
     if (this.#port === 0) [this.#port = 0] = await freePorts(1);
-    this.#server.listen(this.#port, '127.0.0.1');
+    this.#server.listen(this.#port, OWN_ADDRESS);
     await once(this.#server, 'listening');
     return this;
   }
 
-  /** @param address of the registry behind it, `127.0.0.1:PORT`; without one it passes nothing on */
+  /** @param address of the registry behind it, `ADDRESS:PORT`; without one it passes nothing on */
   before(address: string): void {
     this.#registry = address;
   }
 
-  /** `127.0.0.1:PORT`, the same over all its states. */
+  /** `ADDRESS:PORT`, the same over all its states. */
   get address(): string {
-    return `127.0.0.1:${this.#port}`;
+    return `${OWN_ADDRESS}:${this.#port}`;
   }
 
   get port(): number {

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { freePorts } from '../../bench/proxies/ports.ts';
+import { OWN_ADDRESS } from './own-address.ts';
 import { Program } from './program.ts';
 import { RegistryStorage } from './registry-storage.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
@@ -11,6 +12,8 @@ import { tool } from './tool.ts';
 export interface RegistryOptions {
   /** Keep facts about blobs in memory, as most installations do. Default: true. */
   cache?: boolean;
+  /** Address that it listens on. Default: that of all servers of tests. */
+  host?: string;
   /** Its configuration's `auth`. Default: open. */
   auth?: object;
   /** Endpoint that it tells of what happens (distribution's `notifications`), and the file of its authority. Default: none. */
@@ -19,7 +22,7 @@ export interface RegistryOptions {
   tls?: { certFile: string; keyFile: string };
 }
 
-/** A real docker-registry on a port of 127.0.0.1, with storage of its own that can be broken. */
+/** A real docker-registry, with storage of its own that can be broken. */
 export class Registry {
   readonly storage: RegistryStorage;
   /** Its `readonly` mode, from its next start on. */
@@ -28,16 +31,18 @@ export class Registry {
   readonly #configFile: string;
   readonly #logFile: string;
   readonly #cache: boolean;
+  readonly #host: string;
   readonly #auth: object | undefined;
   readonly #notify: RegistryOptions['notify'];
   readonly #tls: RegistryOptions['tls'];
   #port = 0;
 
-  constructor(owner: Owner, { cache = true, auth, notify, tls }: RegistryOptions = {}) {
+  constructor(owner: Owner, { cache = true, host = OWN_ADDRESS, auth, notify, tls }: RegistryOptions = {}) {
     const folder = temporaryFolder(owner);
     this.#configFile = join(folder, 'config.yml');
     this.#logFile = join(folder, 'registry.log');
     this.#cache = cache;
+    this.#host = host;
     this.#auth = auth;
     this.#notify = notify;
     this.#tls = tls;
@@ -56,12 +61,12 @@ export class Registry {
     if (this.#port === 0) [this.#port = 0] = await freePorts(1);
     writeFileSync(this.#configFile, stringify(this.#config()));
     this.#program.start();
-    await this.#program.waitForLog(/listening on 127\.0\.0\.1:\d+/);
+    await this.#program.waitForLog(/listening on [\d.]+:\d+/);
   }
 
-  /** `127.0.0.1:PORT` */
+  /** `ADDRESS:PORT` */
   get address(): string {
-    return `127.0.0.1:${this.#port}`;
+    return `${this.#host}:${this.#port}`;
   }
 
   get url(): string {
@@ -105,7 +110,7 @@ export class Registry {
         ...(this.#cache ? { cache: { blobdescriptor: 'inmemory' } } : {}),
       },
       http: {
-        addr: `127.0.0.1:${this.#port}`,
+        addr: this.address,
         ...(this.#tls && { tls: { certificate: this.#tls.certFile, key: this.#tls.keyFile } }),
       },
       ...(this.#auth === undefined ? {} : { auth: this.#auth }),
