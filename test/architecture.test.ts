@@ -44,6 +44,8 @@ const RULES: Record<string, Rule> = {
   server: { loads: ['http'], types: ['config'] },
   // What clients are told: texts and tables, without I/O.
   clients: { loads: [] },
+  // Reads and writes configurations of nginx: texts and tables, without I/O.
+  nginx: { loads: ['oci', 'config'] },
   lab: { loads: ['oci', 'certificates'] },
   // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
   cli: {
@@ -61,6 +63,7 @@ const RULES: Record<string, Rule> = {
       'auth',
       'replication',
       'clients',
+      'nginx',
     ],
     types: ['failover', 'proxy'],
   },
@@ -106,6 +109,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     cluster: ['generate', 'script'],
     lint: [],
   },
+  nginx: { syntax: [], model: ['syntax'], import: ['syntax', 'model'] },
   status: { snapshot: [], metrics: ['snapshot'], page: ['snapshot'] },
   cli: {
     output: [],
@@ -117,6 +121,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     check: ['cert'],
     canary: [],
     client: [],
+    nginx: [],
     init: ['canary', 'cert', 'check'],
     sync: ['ask'],
     ask: [],

@@ -15,6 +15,7 @@ import { UsageError } from './config-path.ts';
 import { registerInit } from './init/init.ts';
 import { wasInterrupted } from './interruption.ts';
 import { registerLab } from './lab/lab.ts';
+import { registerNginx } from './nginx/nginx.ts';
 import { flushStandardStreams } from './output/standard-streams.ts';
 import { registerServe } from './serve/serve.ts';
 import { registerSync } from './sync/sync.ts';
@@ -42,6 +43,7 @@ export function createProgram(): Command {
   registerUser(program);
   registerClient(program);
   registerCert(program);
+  registerNginx(program);
   return program;
 }
 
