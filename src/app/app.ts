@@ -33,7 +33,7 @@ import { adminEvents } from './admin-events.ts';
 import { type ClientAddresses, ClientListeners } from './client-listeners.ts';
 import { ProcessState } from './process-state.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
-import { ownSight, vipEvents } from './vip.ts';
+import { ownSight, vipEvents, vipView } from './vip.ts';
 
 interface Addresses extends ClientAddresses {
   admin: AddressInfo;
@@ -274,6 +274,7 @@ export class App {
       acknowledgements: this.#processState.peers.acknowledgements(),
       replication: this.#runtime.atWork?.replicator.view(),
       acme: this.#acme?.view(),
+      vip: vipView(this.#vip, this.#vipObstacle(), config),
     });
   }
 

@@ -2,7 +2,9 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import { sightOf, type UpstreamSight } from '../failover/sight.ts';
 import type { VipState } from '../failover/vip-eligibility.ts';
+import type { VipWatch } from '../peer/vip-watch.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
+import type { VipView } from '../status/snapshot/vip-snapshot.ts';
 import { registryIdentity } from '../upstream/upstream.ts';
 
 /** What this edge sees of each registry. Two upstreams with the same URLs are one registry. */
@@ -13,12 +15,21 @@ export function ownSight({ config, views }: Pick<ProxyContext, 'config' | 'views
 }
 
 /** The upstream of this configuration that another edge names by its identity. */
-export function upstreamNamed(config: Config, id: string): string | undefined {
+function upstreamNamed(config: Config, id: string): string | undefined {
   return Object.keys(config.upstreams).find((name) => identityOf(config, name) === id);
 }
 
 function identityOf({ upstreams }: Config, name: string): string {
   return registryIdentity(upstreams[name]?.urls ?? []);
+}
+
+/** What the status shows. @param obstacle why this node may not hold the VIP */
+export function vipView(watch: VipWatch, obstacle: string | undefined, config: Config): VipView {
+  const differences = watch.differences().map(({ gaps, ...one }) => ({
+    ...one,
+    upstreams: gaps.map(({ id, ...lost }) => ({ upstream: upstreamNamed(config, id) ?? id, ...lost })),
+  }));
+  return { obstacle, defers: watch.look(), differences };
 }
 
 /** Logs when this node leaves the VIP to another one, and when that is over. */

@@ -1,5 +1,5 @@
 import { monotonicNow, readClocks } from '../clock/clock.ts';
-import { gapsOf, type SightGap, type UpstreamSight } from '../failover/sight.ts';
+import { coversSight, gapsOf, type SightGap, type UpstreamSight } from '../failover/sight.ts';
 import {
   INITIAL_VIP,
   mayPromise,
@@ -36,6 +36,8 @@ export interface SightDifference {
   /** Which edge does not reach them. */
   lacking: 'this' | 'peer';
   gaps: readonly SightGap[];
+  /** Whether the edge that reaches them reaches everything that the other one does. */
+  covers: boolean;
   /** Since when this edge has known it; monotonic milliseconds. */
   since: number;
 }
@@ -93,8 +95,8 @@ export class VipWatch {
     const now = this.#now();
     const own = this.#options.own();
     const found = this.#options.peers().flatMap(({ peer, upstreams }) => [
-      { peer, lacking: 'this' as const, gaps: gapsOf(own, upstreams) },
-      { peer, lacking: 'peer' as const, gaps: gapsOf(upstreams, own) },
+      { peer, lacking: 'this' as const, gaps: gapsOf(own, upstreams), covers: coversSight(upstreams, own) },
+      { peer, lacking: 'peer' as const, gaps: gapsOf(upstreams, own), covers: coversSight(own, upstreams) },
     ]);
     const differences = found
       .filter(({ gaps }) => gaps.length > 0)

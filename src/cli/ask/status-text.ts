@@ -29,6 +29,7 @@ export function statusText(snapshot: Snapshot, now: number): string {
     ...countLines(snapshot.sinceStart),
     `in memory: ${countText(tags, 'tag')} in the ledger, ${countText(kept, 'manifest')} (${bytesText(bytes)})`,
     ...(snapshot.certificate ? [certificateLine(snapshot.certificate)] : []),
+    ...vipLine(snapshot, since),
     ...peerLines(snapshot, since),
     ...unheardLines(snapshot, since),
     ...behindLines(snapshot, since),
@@ -159,15 +160,31 @@ function behindLines({ acknowledgements: { behind } }: Snapshot, since: Since): 
 }
 
 function peerLines({ peers }: Snapshot, since: Since): string[] {
-  const rows = peers.map(({ url, address, state, since: from, reason }) => [
+  const rows = peers.map(({ url, address, state, since: from, reason, release, clockAheadMs }) => [
     '',
     url,
     address ?? '-',
     state,
     `for ${since(from)}`,
+    release === null ? '' : `breakwater ${release}`,
+    clockText(clockAheadMs),
     reason,
   ]);
   return section('other edges', rows);
+}
+
+/** Differences below a second are as usual as they are harmless. */
+function clockText(aheadMs: number | null): string {
+  if (aheadMs === null || Math.abs(aheadMs) < 1000) return '';
+  return `its clock ${Math.round(Math.abs(aheadMs) / 1000)} s ${aheadMs > 0 ? 'ahead' : 'behind'}`;
+}
+
+/** Only where there is another edge to leave it to. */
+function vipLine({ vip, peers }: Snapshot, since: Since): string[] {
+  if (!vip || peers.length === 0) return [];
+  if (vip.eligible) return ['VIP: this node may hold it'];
+  const to = vip.defersTo ? `, left to ${vip.defersTo.peer} for ${since(vip.defersTo.since)}` : '';
+  return [`VIP: this node must not hold it: ${vip.reason}${to}`];
 }
 
 function tagLines({ tagWarnings }: Snapshot, since: Since): string[] {

@@ -12,13 +12,17 @@ export interface ClientSide {
 /** Adds gauges of the edge itself: its listener, its memory, its certificates and the other edges. */
 export function addEdgeMetrics(
   registry: Registry,
-  { ready, version, peers, acknowledgements, stores, sinceStart }: Snapshot,
+  { ready, version, peers, acknowledgements, stores, sinceStart, vip }: Snapshot,
   { load, counts }: ClientSide,
   certificates: readonly { file: string; expiresAt: number }[],
 ): void {
   const { ledger, manifests, buffers, hashing } = stores;
   addMetrics(registry, [], [[[], undefined]], {
     ready: ['1 if the edge serves clients, 0 while it starts or drains.', () => Number(ready)],
+    vip_eligible: [
+      '1 if this node may hold the VIP, 0 while the edge starts or stops, or another edge reaches more upstreams.',
+      () => Number(vip?.eligible ?? ready),
+    ],
     client_connections: ['Open client connections.', () => load.connections],
     client_requests: ['Client requests in flight.', () => load.exchanges],
     ledger_tags: ['Tags in the ledger.', () => ledger.tags],
@@ -67,6 +71,31 @@ export function addEdgeMetrics(
       peer_entries: ['New grants, tags and pulls that this edge learnt from another edge.', (entries) => entries],
     },
   );
+}
+
+/** Adds gauges of what tells other edges apart from this one: their clocks, and what they reach. */
+export function addSightMetrics(registry: Registry, { peers, vip }: Snapshot): void {
+  // One name may resolve to several edges. The clock that is furthest off counts.
+  const sorted = peers.toSorted((one, other) => Math.abs(one.clockAheadMs ?? 0) - Math.abs(other.clockAheadMs ?? 0));
+  const clocks = new Map(
+    sorted.flatMap(({ url, clockAheadMs }) => (clockAheadMs === null ? [] : [[url, clockAheadMs]])),
+  );
+  const series = [...clocks].map(([url, aheadMs]) => [[url], aheadMs] as const);
+  addMetrics(registry, ['peer'], series, {
+    peer_clock_ahead_seconds: [
+      "Seconds by which the clock of another edge's host is ahead of the one of this host.",
+      (aheadMs) => aheadMs / 1000,
+    ],
+  });
+  const lacking = (vip?.differences ?? []).flatMap((one) =>
+    one.upstreams.map(({ upstream }) => [[upstream, one.lacking], 1] as const),
+  );
+  addMetrics(registry, ['upstream', 'lacking'], lacking, {
+    sight_differences: [
+      'Upstreams that only one of two edges reaches. lacking: this (this edge does not reach it), peer (another edge does not).',
+      (count) => count,
+    ],
+  });
 }
 
 export function addLogMetrics(registry: Registry, dropped: number): void {

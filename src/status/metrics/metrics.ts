@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { BackgroundTask } from '../../http/background.ts';
 import type { Observer, RequestRecord } from '../../proxy/request-record.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { addEdgeMetrics, addLogMetrics, type ClientSide } from './edge-metrics.ts';
+import { addEdgeMetrics, addLogMetrics, addSightMetrics, type ClientSide } from './edge-metrics.ts';
 import { EventMetrics } from './event-metrics.ts';
 import { addReplicationMetrics } from './replication-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -56,6 +56,7 @@ export class Metrics implements Observer {
     addUpstreamMetrics(registry, now.upstreams);
     addReplicationMetrics(registry, now.replication);
     addEdgeMetrics(registry, now, clients(), certificates());
+    addSightMetrics(registry, now);
     addLogMetrics(registry, droppedLogLines());
     this.#requests.addTo(registry);
     const parts = [registry.metrics(), this.#requests.histograms(), this.#events.text(), this.#process.metrics()];

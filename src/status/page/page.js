@@ -96,10 +96,10 @@ function tagWarnings(list, now) {
 
 /** @param {Snapshot['peers']} list @param {number} now */
 function peers(list, now) {
-  const rows = list.map(({ url, address, state, since, reason: why, heardAt, entries }) => {
+  const rows = list.map(({ url, address, state, since, reason: why, heardAt, entries, release }) => {
     const level = pill(PEER_STATES[state] ?? state, PEER_LEVELS[state]);
     return row(
-      cell('', el('code', '', url)),
+      cell('', el('code', '', url), ' ', el('span', 'faint', release ?? '')),
       cell('tight', address || '\u2013'),
       cell('tight', level, ' ', el('span', 'faint', time(since, ago(since, now)))),
       cell('', reason(why)),

@@ -3,8 +3,10 @@ import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { accountNews, KEYS, USES } from './account-lines.ts';
 import { type CertificateSnapshot, certificateNews } from './certificate-lines.ts';
+import { peerNews } from './peer-lines.ts';
 import { names, replicationNews } from './replication-lines.ts';
 import type { RouteSnapshot, UpstreamSnapshot, UrlSnapshot } from './upstream-snapshot.ts';
+import type { VipSnapshot } from './vip-snapshot.ts';
 
 /**
  * `well`: all works as configured. `degraded`: an upstream has failed over, or could not take over, or pushes are refused. `failing`: some
@@ -35,6 +37,8 @@ export interface HeadlineInput {
   replication: ReplicationView | null;
   /** With `tls.acme`. */
   certificate?: CertificateSnapshot | null;
+  /** Whether this node may hold the VIP, and where edges see different upstreams. */
+  vip?: VipSnapshot | null;
 }
 
 /** Why an upstream may not serve pulls now. */
@@ -62,12 +66,9 @@ const TAG_WARNING_MS = 600_000;
 /** Milliseconds after which it is worth a line that something is still unknown. */
 const UNKNOWN_MS = 60_000;
 
-/** An edge that is short of CPU for a moment catches up with its next question. */
-const BEHIND_MS = 5000;
-
 /** Says which upstream serves pulls, where pushes go, and what needs the operator. @param now epoch milliseconds */
 export function headlineOf(input: HeadlineInput, now: number): Headline {
-  const { ready, upstreams, routes, tagWarnings, peers } = input;
+  const { ready, upstreams, routes, tagWarnings } = input;
   const troubles = new Map(
     upstreams.flatMap((upstream): [string, Trouble][] => {
       const trouble = troubleWith(upstream, now);
@@ -80,16 +81,18 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const blind = withoutCanary(upstreams, routes);
   const unclear = unclearCredentialLines(upstreams, now);
   const down = new Set(upstreams.flatMap(({ name, state }) => (state === 'down' ? [name] : [])));
+  const partial = upstreams.flatMap((upstream) => (troubles.has(upstream.name) ? [] : partialLines(upstream, now)));
   const copies = replicationNews(input.replication, (name) => down.has(name), now);
   const accounts = accountNews(upstreams, (iso) => clock(iso, now), now);
   const certificate = certificateNews(input.certificate, now);
-  const behind = input.acknowledgements.behind.filter(({ since }) => now - Date.parse(since) >= BEHIND_MS);
+  const peers = peerNews(input, (iso) => clock(iso, now), now);
   const lines = [
     ...(ready ? [] : ['This edge is starting or draining.']),
     pullsLine(served, troubles),
     ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
     ...silent,
+    ...partial,
     ...lostContentLines(upstreams, now),
     ...unseenContentLines(upstreams, now),
     ...canaryLines(blind),
@@ -99,21 +102,19 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     ...corruptCopyLines(upstreams),
     ...tagLines(tagWarnings, now),
     ...copies.lines,
-    ...peerLines(peers, now),
-    ...unheardLines(input.unheard, now),
-    ...behind.map(({ peer, since }) => behindLine(peer, clock(since, now))),
+    ...peers.lines,
   ];
   const failing = served.some(({ fails }) => fails);
   const degraded =
     !ready ||
-    peers.some(isOutOfSync) ||
-    behind.length > 0 ||
+    peers.degraded ||
     copies.degraded ||
     certificate.degraded ||
     blind.length > 0 ||
     silent.length > 0 ||
     unclear.length > 0 ||
     troubles.size > 0 ||
+    partial.length > 0 ||
     upstreams.some(({ lost, unseen }) => lost !== undefined || unseen !== undefined) ||
     accounts.degraded ||
     upstreams.some(({ corrupt }) => corrupt.count > 0) ||
@@ -164,6 +165,30 @@ function pushLines(gated: readonly UpstreamSnapshot[], troubles: Troubles, now: 
     return [`Pushes to ${name} have been refused since ${clock(gate.since, now)}${why}.`];
   });
 }
+
+/** What is wrong with single URLs of an upstream that serves, and with paths outside the registry API. */
+function partialLines({ name, state, urls, pushes }: UpstreamSnapshot, now: number): string[] {
+  return urls.flatMap(({ url, state: one, since, reason, breakers }) => {
+    const open = Object.entries(breakers).flatMap(([traffic, breaker]) =>
+      breaker === 'open' ? [TRAFFIC[traffic]] : [],
+    );
+    if (state === 'up' && one === 'down')
+      return [`${url} of ${name} has been down since ${clock(since, now)} (${reason}), and ${name} serves without it.`];
+    // A gate that refuses for this reason has a line of its own.
+    const told = pushes?.admitted === false ? open.filter((what) => what !== TRAFFIC.push) : open;
+    if (told.length === 0) return [];
+    return [
+      `${url} of ${name} passes its probes but fails ${told.join(' and ')} (breaker open). See its log, and the network between.`,
+    ];
+  });
+}
+
+const TRAFFIC: Record<string, string> = {
+  control: 'reads of manifests',
+  data: 'reads of blobs',
+  push: 'pushes',
+  passthrough: 'requests outside the registry API',
+};
 
 /** Harbor tells its users alone whether it is read-only, and its API may not answer (rule 10). */
 function unknownModeLine({ name, state, accounts, modeUnknownSince: since }: UpstreamSnapshot, now: number): string[] {
@@ -254,29 +279,6 @@ function tagLines(warnings: readonly TagWarning[], now: number): string[] {
   return [`Clients got tags that may be out of date in the last 10 minutes: ${tags}.`];
 }
 
-/** Each edge serves on its own. If the VIP moves now, the other edge lacks what this edge has learnt. */
-function peerLines(peers: readonly PeerView[], now: number): string[] {
-  return peers.filter(isOutOfSync).map(({ url, address, state, since, reason }) => {
-    const peer = address === null || url.endsWith(address) ? url : `${url} (${address})`;
-    const trouble = state === 'stranger' ? 'has rejected this edge' : 'has been unreachable';
-    return `The edge at ${peer} ${trouble} since ${clock(since, now)}: ${reason}.`;
-  });
-}
-
-/** What is over is not said here: the push upstream confirms most tags soon after. */
-function unheardLines(unheard: readonly UnheardView[], now: number): string[] {
-  const open = unheard.filter(({ until }) => until === null);
-  return open.map(({ peer, since }) => {
-    const from = since === null ? '' : ` since ${clock(since, now)}`;
-    return `Pushes through the edge at ${peer} may have been missed${from}, so the age of tags from a fallback is unknown.`;
-  });
-}
-
-/** Such an edge does not hear of a write before its reply. */
-function behindLine(peer: string, since: string): string {
-  return `The edge at ${peer} has not acknowledged what clients push here since ${since}, and replies do not wait for it. If this edge died now, the other one would not know the newest tags.`;
-}
-
 /** What is wrong with an upstream by the newest evidence: a probe, the canary or a request. Undefined: nothing. */
 function troubleWith({ name, state, since, reason, urls }: UpstreamSnapshot, now: number): Trouble | undefined {
   if (state === 'down') {
@@ -325,9 +327,4 @@ function nameOf(route: RouteSnapshot): string {
 function clock(iso: string, now: number): string {
   const time = `${iso.slice(11, 16)} UTC`;
   return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(0, 10)} ${time}`;
-}
-
-/** Whether the two edges do not exchange what they learn. */
-function isOutOfSync({ state }: PeerView): boolean {
-  return state === 'unreachable' || state === 'stranger';
 }

@@ -15,6 +15,7 @@ import type {
   UpstreamSnapshot,
   UrlSnapshot,
 } from './upstream-snapshot.ts';
+import { type VipView, vipSnapshot } from './vip-snapshot.ts';
 
 /** Version of this package. */
 export const version: string = String(
@@ -79,13 +80,14 @@ export interface SnapshotInput
   corruptCopies: readonly CorruptCopy[];
   replication?: ReplicationView | undefined;
   acme?: AcmeView | undefined;
+  vip?: VipView | undefined;
 }
 
 /** Digests shown of each upstream: enough to see what is wrong with its storage. */
 const MAX_CORRUPT_SHOWN = 50;
 
 export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClocks()): Snapshot {
-  const { corruptCopies, sinceStart, replication = null, acme, ...shown } = input;
+  const { corruptCopies, sinceStart, replication = null, acme, vip, ...shown } = input;
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
   const corrupt = Map.groupBy(corruptCopies, (copy) => copy.upstream);
   const upstreams = input.upstreams.map(
@@ -97,7 +99,14 @@ export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClock
     }),
   );
   const certificate: CertificateSnapshot | null = acme ? certificateSnapshot(acme) : null;
-  const state = { ...shown, upstreams, routes: input.routes.map(routeSnapshot), replication, certificate };
+  const state = {
+    ...shown,
+    upstreams,
+    routes: input.routes.map(routeSnapshot),
+    replication,
+    certificate,
+    ...(vip && { vip: vipSnapshot(vip, now) }),
+  };
   return {
     ...state,
     version,
@@ -187,6 +196,7 @@ function urlSnapshot(replica: ReplicaView, now: ClockReading): UrlSnapshot {
     saturated: __,
     pairBackoff: ___,
     isSaturatedFor: ____,
+    goodProbeAt: _____,
     retryAfterUntil,
     firstByteP95,
     ...shown

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { Metrics } from '../../../src/status/metrics/metrics.ts';
 import { copyRouteView, replicationView } from '../../replication/made-view.ts';
-import { peer, pullRecord, replica, snapshotOf, upstream } from '../snapshot/views.ts';
+import { peer, pullRecord, replica, sightDifference, snapshotOf, upstream } from '../snapshot/views.ts';
 
 const operations = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
 const table = operations.slice(operations.indexOf('## Every metric'), operations.indexOf('## Three in the morning'));
@@ -22,6 +22,7 @@ async function exposition(): Promise<string> {
           }),
         ],
         peers: [peer()],
+        vip: { obstacle: undefined, defers: undefined, differences: [sightDifference()] },
         replication: replicationView([
           copyRouteView([{ repository: 'library/app', tags: 2, missing: ['1'], stale: [] }]),
         ]),

@@ -4,6 +4,7 @@ import type { PeerView } from '../../../src/peer/peer-view.ts';
 import type { RequestRecord } from '../../../src/proxy/request-record.ts';
 import { SinceStart } from '../../../src/status/since-start.ts';
 import { type Snapshot, type SnapshotInput, type Stores, takeSnapshot } from '../../../src/status/snapshot/snapshot.ts';
+import type { DifferenceView } from '../../../src/status/snapshot/vip-snapshot.ts';
 
 /** 2026-11-21 03:30 UTC. */
 export const NOW = Date.UTC(2026, 10, 21, 3, 30);
@@ -101,6 +102,12 @@ export function peer(over: Partial<PeerView> = {}): PeerView {
     clockAheadMs: 3,
     ...over,
   };
+}
+
+/** This edge has not reached harbor for a minute, and another one does. */
+export function sightDifference(over: Partial<DifferenceView> = {}): DifferenceView {
+  const upstreams = [{ upstream: 'harbor', pulls: true, pushes: true }];
+  return { peer: '10.0.0.12:443', lacking: 'this', upstreams, covers: true, since: NOW - MINUTE, ...over };
 }
 
 export function snapshotOf(over: Partial<SnapshotInput> = {}): Snapshot {
