@@ -4,6 +4,7 @@ import t from 'tap';
 import { alertRules } from '../../../bin/alert-docs.ts';
 import { missing } from '../../helpers/tool.ts';
 import { startCornerEdge } from './corner-edge.ts';
+import { chosenAll, readDashboard } from './dashboard.ts';
 import { startOutageSite } from './outage-site.ts';
 import { FOLDER, startPrometheus } from './prometheus.ts';
 
@@ -29,6 +30,12 @@ t.test('each alert fires in a real outage, and none while all is well', { skip: 
     await prometheus.firing();
     t.pass(what);
   }
+  for (const { title, targets } of readDashboard().panels)
+    for (const { expr } of targets) {
+      const found = await prometheus.query(chosenAll(expr));
+      t.ok(found.length > 0, `${title}: ${expr}`);
+    }
+
   await Promise.all([site.stop(), corner.stop()]);
   await prometheus.sees('BreakwaterNoEdge');
 
