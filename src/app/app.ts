@@ -31,9 +31,12 @@ import { TagWarnings } from '../status/tag-warnings.ts';
 import { AcmeAtEdge } from './acme.ts';
 import { adminEvents } from './admin-events.ts';
 import { type ClientAddresses, ClientListeners } from './client-listeners.ts';
+import { LeaveFile } from './leave-file.ts';
+import { hasVip } from './own-vip.ts';
+import { PlannedStop } from './planned-stop.ts';
 import { ProcessState } from './process-state.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
-import { ownSight, vipEvents, vipView } from './vip.ts';
+import { ownSight, vipEvents, vipObstacle, vipView } from './vip.ts';
 
 interface Addresses extends ClientAddresses {
   admin: AddressInfo;
@@ -49,9 +52,6 @@ const SHORT: Record<string, string> = {
   ENFILE:
     'no descriptors are left on this machine, so new client connections are closed; find the process that holds them, or raise fs.file-max',
 };
-
-/** Everybody may ask, so it names nothing. */
-const ANOTHER_SEES_MORE = 'another edge reaches an upstream that this one does not reach; see breakwater status';
 
 export interface AppOptions {
   /** Default: no log. */
@@ -86,6 +86,7 @@ export class App {
   readonly #forgetErrors: () => void;
   readonly #parts: RuntimeParts;
   readonly #clients: ClientListeners;
+  readonly #leaveFile: LeaveFile;
   readonly #admin: Server;
   readonly #vip: VipWatch;
   readonly #passed: PassedSockets;
@@ -107,6 +108,7 @@ export class App {
   #phase: 'starting' | 'serving' | 'draining' = 'starting';
   #reloading: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
+  #plannedStop: PlannedStop | undefined;
 
   constructor(
     loaded: Loaded,
@@ -117,14 +119,15 @@ export class App {
     this.#loaded = loaded;
     this.#acme = acme;
     this.#passed = passed;
+    this.#leaveFile = new LeaveFile(loaded, log);
     this.#processState = new ProcessState(loaded, log, acme?.state);
     const { peers } = this.#processState;
     this.#vip = new VipWatch({
       own: () => ownSight(this.#runtime.context),
       peers: () => peers.sights(),
       rules: () => this.#loaded.config.vip,
-      away: () => this.#phase !== 'serving',
-      vip: () => undefined,
+      away: () => this.#phase !== 'serving' || this.#stopped !== undefined,
+      vip: () => hasVip(this.#loaded.config.drain.vip),
       release: version,
       onChange: vipEvents(log, () => this.#loaded.config),
     });
@@ -186,29 +189,33 @@ export class App {
     this.#acme?.start();
     this.#phase = 'serving';
     this.#vip.start();
+    this.#leaveFile.write(false);
   }
 
-  /**
-   * Fails `/readyz`, waits for `drain.announce`, lets requests under way finish, and resolves when all is closed. A
-   * second call joins the first.
-   */
+  /** Lets requests under way finish, and resolves when all is closed: see `PlannedStop`. A second call joins the first. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
   async #stop(): Promise<void> {
-    const { drain } = this.#loaded.config;
     const serving = this.#phase === 'serving';
-    this.#phase = 'draining';
+    const unready = () => {
+      this.#phase = 'draining';
+    };
     if (serving) {
-      await new Promise((resolve) => setTimeout(resolve, drain.announce));
-      const counts = await this.#clients.drain({
-        timeout: drain.timeout,
+      this.#plannedStop = new PlannedStop({
+        clients: this.#clients,
+        drain: this.#loaded.config.drain,
+        leaveFile: this.#leaveFile,
+        peers: () => this.#processState.peers.views(),
+        log: this.#log,
+        onUnready: unready,
         onLast: () => this.#processState.peers.end(),
       });
-      this.#log.info(counts, 'drained');
+      await this.#plannedStop.run();
     }
+    unready();
     this.#acme?.stop();
     this.#vip.stop();
     await this.#clients.close();
@@ -219,6 +226,11 @@ export class App {
     // Replies under way are cut.
     await closeNow(this.#admin);
     this.#forgetErrors();
+  }
+
+  /** Tells keepalived that this node must not hold the VIP, because the process ends now. */
+  leave(): void {
+    this.#leaveFile.write(true);
   }
 
   /** Changes to another configuration without dropping a connection. If that fails, it rejects and the old one stays. */
@@ -274,7 +286,8 @@ export class App {
       acknowledgements: this.#processState.peers.acknowledgements(),
       replication: this.#runtime.atWork?.replicator.view(),
       acme: this.#acme?.view(),
-      vip: vipView(this.#vip, this.#vipObstacle(), config),
+      vip: vipView(this.#vip, vipObstacle(this.#phase, this.#stopped !== undefined, this.#vip), config),
+      stop: this.#plannedStop?.view(),
     });
   }
 
@@ -282,7 +295,7 @@ export class App {
     const explainer = new ImageExplainer();
     const parts: AdminParts = {
       phase: () => this.#phase,
-      vipObstacle: () => this.#vipObstacle(),
+      vipObstacle: () => vipObstacle(this.#phase, this.#stopped !== undefined, this.#vip),
       snapshot: () => this.status(),
       metrics: this.#metrics,
       explain: (image) => explain(this.#runtime.context, image),
@@ -312,11 +325,6 @@ export class App {
       answer: (request) => adminAnswer(parts, request),
       ...adminEvents(this.#log),
     });
-  }
-
-  #vipObstacle(): string | undefined {
-    if (this.#phase === 'serving') return this.#vip.look() && ANOTHER_SEES_MORE;
-    return this.#phase === 'starting' ? 'this edge has not started yet' : 'this edge is stopping';
   }
 
   #adminAccess(): AdminAccess {
@@ -352,6 +360,7 @@ export class App {
     this.#runtime = next;
     this.#processState.follow(loaded, next.forgetChanged(previous));
     this.#loaded = loaded;
+    if (this.#leaveFile.reload(loaded) && this.#phase === 'serving' && !this.#stopped) this.#leaveFile.write(false);
     if (this.#acme) this.#acme.hasPeers = loaded.config.peers.length > 0;
     for (const warning of loaded.warnings) this.#log.warn(warning, 'configuration');
     void previous

@@ -5,10 +5,11 @@ import type { NetworkSet } from '../config/network.ts';
 import { isPeerQuestion } from '../peer/peer-endpoint.ts';
 import { TLS, type Transport } from '../proxy/request/transport.ts';
 import { type CertificatePair, Certificates } from '../server/certificates.ts';
-import { ClientListener, type ListenerCounts } from '../server/client-listener.ts';
+import { ClientListener, type HoldOptions, type ListenerCounts } from '../server/client-listener.ts';
 import type { ListenerLimits } from '../server/client-server.ts';
 import type { DrainResult } from '../server/drain.ts';
 import type { ClientRequest, ClientResponse } from '../server/exchanges.ts';
+import type { HoldLoad } from '../server/hold.ts';
 import type { PassedSockets } from '../server/passed-sockets.ts';
 import { RedirectListener } from '../server/redirect-listener.ts';
 import { proxyTrustOf } from './proxy-trust.ts';
@@ -17,6 +18,18 @@ export interface ClientAddresses {
   https: AddressInfo;
   plain?: AddressInfo;
   http?: AddressInfo;
+}
+
+/** The listeners while their address is held. */
+export interface HeldListeners {
+  /** Idle connections were told to close. */
+  readonly settled: boolean;
+  load(): HoldLoad;
+  /** @returns false: the system cannot do it */
+  ignoreNew(ignored: boolean): boolean;
+  /** Resolves when the clients of what was left have been told. */
+  cut(): Promise<void>;
+  counts(): DrainResult;
 }
 
 export interface ClientListenersOptions {
@@ -110,6 +123,29 @@ export class ClientListeners {
     const total = { ...this.#https.counts };
     for (const name of Object.keys(total) as (keyof ListenerCounts)[]) total[name] += this.#plain?.counts[name] ?? 0;
     return total;
+  }
+
+  /** See `ClientListener.hold`. */
+  hold(options: HoldOptions): HeldListeners {
+    const holds = this.#all.map((listener) => listener.hold(options));
+    return {
+      get settled() {
+        return holds.every((hold) => hold.settled);
+      },
+      load: () => {
+        const loads = holds.map((hold) => hold.load());
+        const sum = (of: 'connections' | 'underWay') => loads.reduce((total, load) => total + load[of], 0);
+        const oldest = Math.max(...loads.map((load) => load.oldest));
+        return { connections: sum('connections'), underWay: sum('underWay'), oldest };
+      },
+      // The redirect of plain HTTP takes no time, and its clients come back by themselves.
+      ignoreNew: (ignored) => this.#all.map((listener) => listener.ignoreNew(ignored)).every(Boolean),
+      cut: async () => void (await Promise.all(holds.map((hold) => hold.cut()))),
+      counts: () => {
+        const sum = (of: keyof DrainResult) => holds.reduce((total, { counts }) => total + counts[of], 0);
+        return { finished: sum('finished'), cut: sum('cut') };
+      },
+    };
   }
 
   /** See `ClientListener.drain`. The other edges stay connected to the https listener until both are drained. */

@@ -4,8 +4,12 @@ import { sightOf, type UpstreamSight } from '../failover/sight.ts';
 import type { VipState } from '../failover/vip-eligibility.ts';
 import type { VipWatch } from '../peer/vip-watch.ts';
 import type { ProxyContext } from '../proxy/proxy-context.ts';
+import type { Phase } from '../status/admin.ts';
 import type { VipView } from '../status/snapshot/vip-snapshot.ts';
 import { registryIdentity } from '../upstream/upstream.ts';
+
+/** Everybody may ask, so it names nothing. */
+const ANOTHER_SEES_MORE = 'another edge reaches an upstream that this one does not reach; see breakwater status';
 
 /** What this edge sees of each registry. Two upstreams with the same URLs are one registry. */
 export function ownSight({ config, views }: Pick<ProxyContext, 'config' | 'views'>): UpstreamSight[] {
@@ -45,4 +49,11 @@ export function vipEvents(log: Logger, config: () => Config): (defers: VipState[
       `this edge does not reach ${lacking.join(' and ')}, and the edge at ${defers.peer} does: /vipz fails, so that the VIP moves there. Check the network of this node`,
     );
   };
+}
+
+/** Why this node may not hold the VIP. @param stopping a planned stop has begun: it keeps the VIP until it has no use for it */
+export function vipObstacle(phase: Phase, stopping: boolean, watch: Pick<VipWatch, 'look'>): string | undefined {
+  if (phase === 'starting') return 'this edge has not started yet';
+  if (phase === 'draining') return 'this edge is stopping';
+  return !stopping && watch.look() ? ANOTHER_SEES_MORE : undefined;
 }

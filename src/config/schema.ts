@@ -9,6 +9,7 @@ import {
   file,
   fileMode,
   flag,
+  hostAddress,
   hostName,
   list,
   listenAddress,
@@ -193,9 +194,22 @@ export const configSchema = z.strictObject({
     ),
   drain: section({
     announce: duration('5s', 0).describe(
-      'Time between SIGTERM and the close of the listener, in which `/readyz` fails. A VIP or a load balancer moves away in this time.',
+      'Time in which `/readyz` and `/vipz` fail before the listener closes. A VIP or a load balancer moves away in this time.',
     ),
-    timeout: duration('5m', 0).describe('Time that running transfers have to finish.'),
+    timeout: duration('5m', 0).describe(
+      'Time that running transfers have to finish. What has not finished then is cut, and its client notices at once.',
+    ),
+    vip: list(hostAddress).describe(
+      'Addresses that keepalived, or another program, moves between the edges of a site. If this machine has one of them at SIGTERM, the edge keeps it until everything that is under way has ended, at most for `timeout`: no packet of a transfer reaches its client once the address has moved. Only then `/vipz` and `/readyz` fail.',
+    ),
+    leaveFile: file
+      .optional()
+      .describe(
+        'File for `track_file` of keepalived. The edge writes 0 when it starts to serve, and 1 when this node must give up the VIP. keepalived then moves it within milliseconds, and not only at its next check of `/vipz`. The folder must exist before keepalived starts, and must stay when the edge stops.',
+      ),
+    loadBalancer: choice(['keeps', 'cuts'], 'keeps').describe(
+      'What a load balancer does with running connections once `/readyz` fails. `keeps`: it only sends new ones elsewhere, as Kubernetes and HAProxy do by default, so `/readyz` fails first. `cuts`: it cuts them, so `/readyz` fails only when everything that is under way has ended, or after `timeout`.',
+    ),
   }).describe('How the edge stops.'),
   limits: section({
     connections: wholeNumber(10_000, 1).describe(

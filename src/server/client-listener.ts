@@ -15,6 +15,8 @@ import {
 import { Drain, type DrainResult } from './drain.ts';
 import { type ClientRequest, cutExchange, type Exchange, Exchanges } from './exchanges.ts';
 import { guardSession } from './flood-guard.ts';
+import { Hold } from './hold.ts';
+import { ignoreNewConnections } from './kernel-socket.ts';
 import { openListener, type PassedName } from './passed-sockets.ts';
 import { ProxyGate, type ProxyRefusal, type ProxyTrust } from './proxy-gate.ts';
 import { type Handler, receiveRequests } from './request-receiver.ts';
@@ -55,6 +57,13 @@ export interface DrainOptions {
   others?: Promise<unknown> | undefined;
 }
 
+export interface HoldOptions {
+  /** Whether connections to this address of the machine are held. */
+  isHeld: (localAddress: string | undefined) => boolean;
+  /** A client must have every byte before the hold is over. */
+  untilAcknowledged: boolean;
+}
+
 /** Counts since the start. Those of `ProxyRefusal` are connections refused before their handshake. */
 export interface ListenerCounts extends Record<ProxyRefusal, number> {
   /** Handshakes that failed. */
@@ -91,11 +100,12 @@ export class ClientListener {
   /** The address at the other end of each connection, which a PROXY header does not change. */
   readonly #peers = new WeakMap<Socket, string>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #exchanges = new Exchanges((exchange) => this.#drain?.exchangeEnded(exchange));
+  readonly #exchanges = new Exchanges((exchange) => (this.#drain ?? this.#hold)?.exchangeEnded(exchange));
   readonly #stalls = new StallWatch();
   readonly #sessionWatch = new SessionWatch();
   #limits: ListenerLimits;
   #paused = false;
+  #hold: Hold | undefined;
   #drain: Drain | undefined;
 
   constructor(options: ClientListenerOptions) {
@@ -116,7 +126,7 @@ export class ClientListener {
       exchanges: this.#exchanges,
       handler: options.handler,
       isPeer: options.isPeer ?? (() => false),
-      onBegin: (exchange) => this.#drain?.exchangeBegan(exchange),
+      onBegin: (exchange) => (this.#drain ?? this.#hold)?.exchangeBegan(exchange),
       onMalformed: () => this.#add('malformed'),
       onError,
       headerBytes: () => this.#limits.headerBytes,
@@ -130,6 +140,8 @@ export class ClientListener {
   async listen(): Promise<AddressInfo> {
     const { onError, name = 'https', address: configured, socketMode, passed } = this.#options;
     const address = await openListener(this.#server, { name, address: configured, socketMode, passed }, onError);
+    // A process that died in its stop may have left the filter on a socket of the service manager.
+    if (passed !== undefined) this.ignoreNew(false);
     const sweep = setInterval(
       bounded(() => this.#sweep(), { onError }),
       this.#timings.sweep,
@@ -166,11 +178,31 @@ export class ClientListener {
     for (const socket of this.#readySockets) if (this.#exchanges.isIdle(socket)) socket.destroySoon();
   }
 
+  /** Serves all, and makes each reply the last one on its connection. A drain ends that. */
+  hold(options: HoldOptions): Hold {
+    this.#hold ??= new Hold({
+      ...options,
+      sockets: this.#sockets,
+      readySockets: this.#readySockets,
+      sessions: this.#sessions,
+      exchanges: this.#exchanges,
+      grace: this.#timings.grace,
+      clientIdle: this.#limits.clientIdle,
+    });
+    return this.#hold;
+  }
+
+  /** See `ignoreNewConnections`. */
+  ignoreNew(ignored: boolean): boolean {
+    return ignoreNewConnections(this.#server, ignored);
+  }
+
   /**
    * Stops accepting, waits at most `timeout` milliseconds for running exchanges, then cuts the rest. Resolves when every connection is
    * closed. A second call joins the first.
    */
   drain({ timeout, onLast = () => undefined, others }: DrainOptions): Promise<DrainResult> {
+    this.#hold?.end();
     this.#drain ??= new Drain({
       server: this.#server,
       sockets: this.#sockets,
@@ -196,6 +228,7 @@ export class ClientListener {
       socket.once('close', () => this.#sockets.delete(socket));
       const { remoteAddress } = socket;
       if (remoteAddress !== undefined) this.#peers.set(socket, remoteAddress);
+      this.#hold?.connection(socket);
       this.#options.onConnection?.();
     };
     server.on('connection', bounded(onConnection, destroying));
@@ -218,7 +251,7 @@ export class ClientListener {
       session.once('close', () => this.#sessions.delete(session));
       this.#sessionWatch.add(session);
       guardSession(session, this.#limits.keepAlive, () => this.#add('floods'));
-      this.#drain?.session(session);
+      (this.#drain ?? this.#hold)?.session(session);
     };
     server.on('session', bounded(onSession, destroying));
   }

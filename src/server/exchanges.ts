@@ -12,6 +12,8 @@ export type Exchange = Listed & {
   cut: boolean;
   /** A question of another edge: it may stand for long, and no client waits for its answer. */
   peer: boolean;
+  /** By `performance.now`. */
+  begunAt: number;
 } & (
     | { version: 1; req: IncomingMessage; res: ServerResponse; socket: Socket }
     | { version: 2; req: Http2ServerRequest; res: Http2ServerResponse; stream: ServerHttp2Stream }
@@ -99,7 +101,7 @@ export class Exchanges {
 
 /** Pairs a request with its response of the same protocol version. */
 export function exchangeOf(req: ClientRequest, res: ClientResponse, peer = false): Exchange {
-  const begun = { cut: false, peer, position: -1 };
+  const begun = { cut: false, peer, begunAt: performance.now(), position: -1 };
   if ('stream' in req && 'stream' in res) return { version: 2, req, res, stream: req.stream, ...begun };
   const { socket } = req;
   return { version: 1, req: req as IncomingMessage, res: res as ServerResponse, socket, ...begun };

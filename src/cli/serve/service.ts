@@ -61,7 +61,11 @@ export async function serve(path: string): Promise<void> {
   const signal = await stopping;
   const told = manager.stopping(app.drainMs + SLACK_MS);
   log.info({ signal }, 'stopping; a second signal stops at once');
-  for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => output.exit(1));
+  const stopNow = () => {
+    app.leave();
+    output.exit(1);
+  };
+  for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, stopNow);
   reloader.close();
   await app.stop();
   await told;

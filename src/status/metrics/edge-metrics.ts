@@ -12,13 +12,19 @@ export interface ClientSide {
 /** Adds gauges of the edge itself: its listener, its memory, its certificates and the other edges. */
 export function addEdgeMetrics(
   registry: Registry,
-  { ready, version, peers, acknowledgements, stores, sinceStart, vip }: Snapshot,
+  { ready, version, peers, acknowledgements, stores, sinceStart, stopping, vip }: Snapshot,
   { load, counts }: ClientSide,
   certificates: readonly { file: string; expiresAt: number }[],
 ): void {
   const { ledger, manifests, buffers, hashing } = stores;
   addMetrics(registry, [], [[[], undefined]], {
-    ready: ['1 if the edge serves clients, 0 while it starts or drains.', () => Number(ready)],
+    ready: ['1 while /readyz is good, 0 while the edge starts or drains.', () => Number(ready)],
+    stopping: ['1 from SIGTERM on, else 0.', () => Number(Boolean(stopping))],
+    stopping_requests: ['Requests that a planned stop waits for.', () => stopping?.underWay ?? 0],
+    stopping_seconds_left: [
+      'Seconds until a planned stop cuts what is under way.',
+      () => Math.max(0, Math.ceil((stopping?.leftMs ?? 0) / 1000)),
+    ],
     vip_eligible: [
       '1 if this node may hold the VIP, 0 while the edge starts or stops, or another edge reaches more upstreams.',
       () => Number(vip?.eligible ?? ready),

@@ -1,5 +1,6 @@
 import type { AcknowledgementView, PeerView, UnheardView } from '../../peer/peer-view.ts';
 import type { ReplicationView } from '../../replication/replication-view.ts';
+import type { StopView } from '../stop-view.ts';
 import type { TagWarning } from '../tag-warnings.ts';
 import { accountNews, KEYS, USES } from './account-lines.ts';
 import { type CertificateSnapshot, certificateNews } from './certificate-lines.ts';
@@ -39,6 +40,16 @@ export interface HeadlineInput {
   certificate?: CertificateSnapshot | null;
   /** Whether this node may hold the VIP, and where edges see different upstreams. */
   vip?: VipSnapshot | null;
+  /** A planned stop under way. */
+  stopping?: StopSnapshot | null;
+}
+
+/** A `StopView`, as in the JSON of `/api/status`: its times are ISO 8601 in UTC. */
+export interface StopSnapshot extends Omit<StopView, 'since' | 'until'> {
+  since: string;
+  until: string;
+  /** Milliseconds until what is under way is cut. */
+  leftMs: number;
 }
 
 /** Why an upstream may not serve pulls now. */
@@ -87,7 +98,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const certificate = certificateNews(input.certificate, now);
   const peers = peerNews(input, (iso) => clock(iso, now), now);
   const lines = [
-    ...(ready ? [] : ['This edge is starting or draining.']),
+    ...stopLines(input, now),
     pullsLine(served, troubles),
     ...unusableFallbackLines(served, troubles),
     ...pushLines(gated, troubles, now),
@@ -108,6 +119,7 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
   const degraded =
     !ready ||
     peers.degraded ||
+    Boolean(input.stopping) ||
     copies.degraded ||
     certificate.degraded ||
     blind.length > 0 ||
@@ -120,6 +132,16 @@ export function headlineOf(input: HeadlineInput, now: number): Headline {
     upstreams.some(({ corrupt }) => corrupt.count > 0) ||
     gated.some(({ pushes }) => pushes?.admitted === false);
   return { level: failing ? 'failing' : degraded ? 'degraded' : 'well', lines, text: lines.join(' ') };
+}
+
+function stopLines({ ready, stopping }: HeadlineInput, now: number): string[] {
+  if (!stopping) return ready ? [] : ['This edge is starting or draining.'];
+  const { stage, underWay, until } = stopping;
+  const limit = `until ${clock(until, now)} at the latest`;
+  if (stage !== 'holding')
+    return [`This edge is stopping: it takes no new clients, and what is under way has ${limit}.`];
+  const waits = underWay === 1 ? '1 request has' : `${underWay ?? 'all'} requests have`;
+  return [`This edge is stopping: it keeps serving until ${waits} ended, ${limit}.`];
 }
 
 function servedBy(route: RouteSnapshot, troubles: Troubles): ServedRoute {

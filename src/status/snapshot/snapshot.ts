@@ -6,6 +6,7 @@ import type { AccountView, ReplicaView, UpstreamView } from '../../failover/view
 import type { ReplicationView } from '../../replication/replication-view.ts';
 import type { FailoverEntry } from '../failover-ring.ts';
 import type { SinceStart, SinceStartFigures } from '../since-start.ts';
+import type { StopView } from '../stop-view.ts';
 import { type CertificateSnapshot, certificateSnapshot } from './certificate-lines.ts';
 import { type Headline, type HeadlineInput, headlineOf } from './headline.ts';
 import type {
@@ -81,13 +82,15 @@ export interface SnapshotInput
   replication?: ReplicationView | undefined;
   acme?: AcmeView | undefined;
   vip?: VipView | undefined;
+  /** Undefined: no stop has begun. */
+  stop?: StopView | undefined;
 }
 
 /** Digests shown of each upstream: enough to see what is wrong with its storage. */
 const MAX_CORRUPT_SHOWN = 50;
 
 export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClocks()): Snapshot {
-  const { corruptCopies, sinceStart, replication = null, acme, vip, ...shown } = input;
+  const { corruptCopies, sinceStart, replication = null, acme, stop, vip, ...shown } = input;
   const pushed = new Set(input.routes.map((route) => route.push?.upstream));
   const corrupt = Map.groupBy(corruptCopies, (copy) => copy.upstream);
   const upstreams = input.upstreams.map(
@@ -99,12 +102,16 @@ export function takeSnapshot(input: SnapshotInput, now: ClockReading = readClock
     }),
   );
   const certificate: CertificateSnapshot | null = acme ? certificateSnapshot(acme) : null;
+  const stopping = stop
+    ? { ...stop, since: isoTime(stop.since, now), until: isoTime(stop.until, now), leftMs: stop.until - now.monotonic }
+    : null;
   const state = {
     ...shown,
     upstreams,
     routes: input.routes.map(routeSnapshot),
     replication,
     certificate,
+    stopping,
     ...(vip && { vip: vipSnapshot(vip, now) }),
   };
   return {

@@ -31,7 +31,10 @@ async function written(owner: Test, name: string, here = false): Promise<string>
 
 async function started({ config, ...loaded }: Loaded): Promise<boolean> {
   const listen = { ...config.listen, https: '127.0.0.1:0', admin: '127.0.0.1:0' };
-  const app = await createApp({ ...loaded, config: { ...config, listen, drain: { announce: 0, timeout: 0 } } });
+  const app = await createApp({
+    ...loaded,
+    config: { ...config, listen, drain: { ...config.drain, announce: 0, timeout: 0 } },
+  });
   await app.start();
   const { ready } = app.status();
   await app.stop();
