@@ -7,7 +7,7 @@ import type { KeyFinding, KeyPath } from './key-path.ts';
 
 const MAX_BYTES = 1_048_576;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-const RELATIVE = 'relative names are relative to the configuration file';
+const RELATIVE = 'put it there, or correct the name; relative names are relative to the configuration file';
 
 /** A certificate chain and its key in PEM form. File names are absolute. */
 export interface CertificatePair {

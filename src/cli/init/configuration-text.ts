@@ -1,5 +1,5 @@
 import { yamlScalar } from './quoted-name.ts';
-import { FILES, fallbackCanary, type RegistryLogin, type SitePlan } from './site-plan.ts';
+import { FILES, fallbackCanary, needsAdminToken, type RegistryLogin, type SitePlan } from './site-plan.ts';
 
 const COMMENT_COLUMN = 36;
 const HTTP = '0.0.0.0:80';
@@ -15,6 +15,7 @@ export function configurationText(plan: SitePlan): string {
       ? [note(`  http: ${HTTP}`, 'the ACME server asks here; everything else is redirected to https')]
       : []),
     note(`  admin: ${yamlScalar(plan.admin)}`, 'status page, metrics and health; only for this machine on 127.0.0.1'),
+    ...(needsAdminToken(plan) ? [note(`adminTokenFile: ${FILES.adminToken}`, 'the status page asks for it')] : []),
     ...certificateLines(plan),
     note(`keyFile: ${FILES.key}`, 'seals tokens and uploads; a second edge needs the same file'),
     ...authLines(plan),

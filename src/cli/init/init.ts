@@ -19,7 +19,7 @@ export function registerInit(program: Command): void {
     )
     .option('--new', 'the primary is new and empty, although the fallback has images')
     .option('--offline', 'write the directory without asking the registries, and say which commands are left')
-    .option('--force', 'make a directory anew that has a site; edge.key, the CA and the users stay')
+    .option('--force', 'make a directory anew that has a site; edge.key, the CA, the users and the token stay')
     .option('-y, --yes', 'take the usual answers without asking, and agree to --auth open')
     .option('--json', 'print JSON')
     .addHelpText('after', accountsText())
@@ -69,7 +69,11 @@ function addSiteOptions(init: Command): void {
     .option('--realm-host <host>', 'host of the token service of the primary, if it is another one', append)
     .option('--fallback-realm-host <host>', 'the same of the fallback', append)
     .option('--https <address>', 'where clients connect', '0.0.0.0:443')
-    .option('--admin <address>', 'where the status page is', '127.0.0.1:9443');
+    .option(
+      '--admin <address>',
+      'where the status page is; it gets a token where other machines reach it',
+      '127.0.0.1:9443',
+    );
 }
 
 function append(host: string, before: string[] = []): string[] {

@@ -15,6 +15,7 @@ export interface KeptFiles {
   /** Without a key: the operator keeps it elsewhere. */
   ca?: { cert: string; key: string | undefined } | undefined;
   users?: Buffer | undefined;
+  adminToken?: Buffer | undefined;
 }
 
 /** Files of a site that a directory has, by name. */
@@ -30,7 +31,7 @@ export async function presentText(directory: string, names: readonly string[]): 
     ...(names.includes(FILES.config) ? await configLines(config) : []),
     `  ${names.join(', ')}`,
     `To look whether it works: breakwater check -c ${shellWord(config)}`,
-    'To make it anew: repeat this with --force. It keeps edge.key, the CA and the users.',
+    'To make it anew: repeat this with --force. It keeps edge.key, the CA, the users and the token.',
   ];
   return lines.join('\n');
 }
@@ -48,6 +49,7 @@ export async function keptFiles(directory: string): Promise<KeptFiles> {
     key: await contentOf(directory, FILES.key),
     ca: cert === undefined ? undefined : { cert: cert.toString('utf8'), key: key?.toString('utf8') },
     users: await contentOf(directory, FILES.users),
+    adminToken: await contentOf(directory, FILES.adminToken),
   };
 }
 

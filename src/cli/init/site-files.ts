@@ -6,7 +6,7 @@ import { validFor } from '../cert/days.ts';
 import { UsageError } from '../config-path.ts';
 import { configurationText } from './configuration-text.ts';
 import type { KeptFiles } from './present-site.ts';
-import { type Account, FILES, type SitePlan, staticAccount } from './site-plan.ts';
+import { type Account, FILES, needsAdminToken, type SitePlan, staticAccount } from './site-plan.ts';
 import type { StagedFile } from './staged-directory.ts';
 
 const CA_DAYS = 3650;
@@ -34,6 +34,15 @@ export async function siteFiles(plan: SitePlan, kept: KeptFiles, now: number): P
     ...open(FILES.primaryCa, primary.ca),
     ...open(FILES.fallbackCa, fallback.ca),
     ...(user ? [{ name: FILES.users, content: await usersFile(user, kept.users), isSecret: true }] : []),
+    ...(needsAdminToken(plan)
+      ? [
+          {
+            name: FILES.adminToken,
+            content: kept.adminToken ?? `${randomBytes(24).toString('base64url')}\n`,
+            isSecret: true,
+          },
+        ]
+      : []),
     ...open(FILES.config, configurationText(plan)),
   ];
 }

@@ -1,3 +1,4 @@
+import { isLocalListener } from '../../config/network.ts';
 import type { FallbackAddress } from './registry-address.ts';
 
 /** An account of the edge at a registry. */
@@ -57,11 +58,17 @@ export const FILES = {
   caKey: 'ca/ca.key',
   acmeCa: 'acme-ca.crt',
   users: 'users.htpasswd',
+  adminToken: 'admin.token',
   primaryCa: 'primary-ca.crt',
   primarySecret: 'primary.secret',
   fallbackCa: 'fallback-ca.crt',
   fallbackSecret: 'fallback.secret',
 } as const;
+
+/** Whether other machines can reach the admin listener, which then needs a token. */
+export function needsAdminToken({ admin }: SitePlan): boolean {
+  return !isLocalListener(admin);
+}
 
 /** The account whose name and password are in files. */
 export function staticAccount(login: RegistryLogin | undefined): Account | undefined {

@@ -9,7 +9,7 @@ t.test('a directory without a site', async (t) => {
   writeFileSync(join(directory, 'mine'), '');
   t.strictSame(presentFiles(directory), []);
   t.strictSame(presentFiles(join(directory, 'missing')), []);
-  t.strictSame(await keptFiles(directory), { key: undefined, ca: undefined, users: undefined });
+  t.strictSame(await keptFiles(directory), { key: undefined, ca: undefined, users: undefined, adminToken: undefined });
 });
 
 t.test('what is there, also if it is broken', async (t) => {
@@ -23,7 +23,7 @@ t.test('what is there, also if it is broken', async (t) => {
   const text = await presentText(directory, names);
   t.match(text, /a configuration with errors[\s\S]*breakwater check -c [\s\S]*--force/);
   const ca = { cert: 'a CA without its key', key: undefined };
-  t.strictSame(await keptFiles(directory), { key: Buffer.from('key\n'), ca, users: undefined });
+  t.strictSame(await keptFiles(directory), { key: Buffer.from('key\n'), ca, users: undefined, adminToken: undefined });
   const binary = Buffer.from([0x0a, 0xc3, 0x28, 0xff, 0x00, 0x20, 0x0a]);
   writeFileSync(join(directory, 'edge.key'), binary);
   t.strictSame((await keptFiles(directory)).key, binary, 'byte for byte');

@@ -43,6 +43,15 @@ t.test('files of a site, the configuration last', async (t) => {
   t.equal(leaf?.validToDate.getTime(), NOW + 397 * DAY);
 });
 
+t.test('an admin listener that others reach gets a token, which stays', async (t) => {
+  const plan: SitePlan = { ...PLAN, admin: '0.0.0.0:9443' };
+  const { of } = await filesOf(plan);
+  t.match(of('admin.token'), { isSecret: true, content: /^[\w-]{32}\n$/ });
+  t.match(of('breakwater.yaml')?.content, /^adminTokenFile: admin\.token /m);
+  const adminToken = Buffer.from('the token of this site\n');
+  t.strictSame((await filesOf(plan, { adminToken })).of('admin.token')?.content, adminToken);
+});
+
 t.test('what an earlier run made is used again', async (t) => {
   const before = await filesOf(PLAN);
   const ca = { cert: String(before.of('ca/ca.crt')?.content), key: String(before.of('ca/ca.key')?.content) };
