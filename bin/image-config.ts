@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 // `node bin/image-config.ts FOLDER`: takes out of an image that podman wrote with `dir:FOLDER` what depends on the build: names of the
-// container in which it was built, and podman's version. Prints the digest of the image's manifest.
+// container in which it was built, and podman's version. A label says how large it is. Prints the digest of the image's manifest.
 
 interface Config {
   container?: unknown;
@@ -13,14 +13,20 @@ interface Config {
 
 interface Manifest {
   config: { digest: string; size: number };
+  layers: { size: number }[];
 }
 
-/** The configuration of an image without what differs from build to build. */
-export function normalConfig(text: string): string {
+/** Megabytes that a node transfers for this image, if it has none of its layers. */
+const SIZE_LABEL = 'breakwater.compressed-megabytes';
+
+/** The configuration of an image without what differs from build to build, and with its size. */
+export function normalConfig(text: string, manifest: string): string {
   const { container: _, container_config: __, ...rest } = JSON.parse(text) as Config;
   const { Labels = {}, ...config } = rest.config;
   delete config.Hostname;
   const labels = Object.entries(Labels).filter(([name]) => name !== 'io.buildah.version');
+  const bytes = (JSON.parse(manifest) as Manifest).layers.reduce((sum, { size }) => sum + size, 0);
+  labels.push([SIZE_LABEL, String(Math.round(bytes / 1e6))]);
   return JSON.stringify({ ...rest, config: { ...config, Labels: Object.fromEntries(labels.sort()) } });
 }
 
@@ -46,7 +52,7 @@ if (import.meta.main) {
   const file = (name: string) => join(folder, name);
   const text = readFileSync(file('manifest.json'), 'utf8');
   const [, old = ''] = (JSON.parse(text) as Manifest).config.digest.split(':');
-  const config = normalConfig(readFileSync(file(old), 'utf8'));
+  const config = normalConfig(readFileSync(file(old), 'utf8'), text);
   const manifest = withConfig(text, config);
   rmSync(file(old));
   writeFileSync(file(digestOf(config).replace('sha256:', '')), config);

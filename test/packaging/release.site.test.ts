@@ -63,6 +63,7 @@ t.test(
     t.match(image.Labels, {
       'org.opencontainers.image.licenses': 'Apache-2.0',
       'org.opencontainers.image.version': version,
+      'breakwater.compressed-megabytes': /^\d+$/,
       'org.opencontainers.image.source': env.REPOSITORY_URL,
       'org.opencontainers.image.revision': /^[0-9a-f]{40}(-changed)?$/,
     });
