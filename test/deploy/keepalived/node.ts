@@ -30,7 +30,7 @@ export class PairNode {
     this.side = side;
     this.folder = temporaryFolder(owner);
     const log = (name: string) => join(this.folder, `${name}.log`);
-    const line = `echo edge-${side} >/proc/sys/kernel/hostname && mount -t tmpfs none /run && exec sleep infinity`;
+    const line = `echo edge-${side} >/proc/sys/kernel/hostname && mount -t tmpfs none /run && mkdir /run/breakwater && exec sleep infinity`;
     this.#machine = new Program(owner, {
       command: tool('unshare'),
       args: ['--net', '--uts', '--mount', 'sh', '-c', line],
@@ -84,7 +84,7 @@ export class PairNode {
     return output;
   }
 
-  configure(certificate: CertificateFiles, config: Record<string, unknown>): void {
+  configure(certificate: CertificateFiles, { drain, ...config }: { drain?: object; [key: string]: unknown }): void {
     const whole = {
       hostname: 'cr.example.io',
       aliases: [ADDRESSES.vip, ADDRESSES.a, ADDRESSES.b],
@@ -92,6 +92,7 @@ export class PairNode {
       tls: { certFile: certificate.certFile, keyFile: certificate.keyFile },
       peers: [`https://${ADDRESSES.a}`, `https://${ADDRESSES.b}`],
       ...config,
+      drain: { vip: [ADDRESSES.vip], leaveFile: '/run/breakwater/leave', ...drain },
     };
     writeFileSync(join(this.folder, 'breakwater.yaml'), stringify(scaleUpstreamTimes(whole)));
   }

@@ -13,7 +13,8 @@ import { ADDRESSES, makeLan } from './network.ts';
 import { PairNode, type Side } from './node.ts';
 
 export const HOST = 'cr.example.io';
-const CLOUD = 'example-project/';
+/** The prefix of the fallback. */
+export const CLOUD = 'example-project/';
 const DEPLOYED = join(root, 'deploy/keepalived');
 
 /** Two nodes with one VIP, a primary, its fallback, and the network between them. */
@@ -61,7 +62,7 @@ export class Pair {
   async well(): Promise<PairNode> {
     const isUp = ({ state, pushes }: EdgeStatus['upstreams'][number]) => state === 'up' && pushes?.admitted !== false;
     const isWell = ({ upstreams, peers }: EdgeStatus) =>
-      upstreams.every(isUp) && peers.some(({ state }) => state === 'in-step');
+      upstreams.filter(({ name }) => name !== 'slow').every(isUp) && peers.some(({ state }) => state === 'in-step');
     await Promise.all(this.both.map((node) => node.waitFor(isWell)));
     return this.active();
   }
@@ -80,10 +81,17 @@ export class Pair {
   }
 }
 
+export interface AddedConfig {
+  upstreams?: Record<string, unknown>;
+  routes?: readonly unknown[];
+  [key: string]: unknown;
+}
+
 export interface PairOptions {
   /** An empty folder of this run alone. */
   folder: string;
-  config?: Record<string, unknown>;
+  /** Adds upstreams and routes, and what else the edges have. */
+  config?: AddedConfig;
 }
 
 /** Starts all of it, in the namespaces of this process. */
@@ -99,7 +107,9 @@ export async function startPair(owner: Owner, { folder, config = {} }: PairOptio
   writeFileSync(keyFile, 'the key that both edges of the pair have in a file', { mode: 0o600 });
   for (const node of pair.both) {
     await node.boot();
-    node.configure(certificate, { keyFile, ...configOf(primary, cloud), ...config });
+    const { upstreams, routes } = configOf(primary, cloud);
+    const more = { upstreams: { ...upstreams, ...config.upstreams }, routes: [...routes, ...(config.routes ?? [])] };
+    node.configure(certificate, { ...config, keyFile, ...more });
   }
   await Promise.all(pair.both.map((node) => node.startEdge()));
   for (const node of pair.both) node.startKeepalived();
@@ -107,7 +117,7 @@ export async function startPair(owner: Owner, { folder, config = {} }: PairOptio
   return pair;
 }
 
-function configOf(primary: Registry, cloud: Registry): Record<string, unknown> {
+function configOf(primary: Registry, cloud: Registry): { upstreams: object; routes: unknown[] } {
   return {
     upstreams: {
       harbor: { urls: [primary.url], probe: { canary: 'library/canary:latest' } },

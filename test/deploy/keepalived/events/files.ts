@@ -38,6 +38,11 @@ const MISTAKES: readonly { what: string; make: () => void; says: RegExp }[] = [
     make: () => edit('script_user keepalived_script', 'script_user nemo'),
     says: /:\d+: there is no user nemo.*useradd/,
   },
+  {
+    what: 'no folder of the leave file',
+    make: () => edit('file /run/breakwater/leave', 'file /run/nowhere/leave'),
+    says: /:\d+: the folder of \/run\/nowhere\/leave is missing/,
+  },
   { what: 'no user', make: () => edit('script_user keepalived_script', ''), says: /script_user is missing.*add:/ },
   {
     what: 'a keyword that keepalived does not know',
