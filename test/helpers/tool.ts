@@ -5,8 +5,7 @@ import { join } from 'node:path';
 /** Programs that bin/real-parts builds and keeps in a cache of its own. It has the same versions. */
 const BUILT = {
   ...{ crane: 'v0.20.7', oras: 'v1.3.6', regctl: 'v0.11.7', crictl: 'v1.34.0', helm: 'v4.3.1' },
-  validator: 'v1',
-  actionlint: 'v1.7.12',
+  ...{ validator: 'v1', actionlint: 'v1.7.12', kubelet: 'v1.37.1' },
 };
 
 // Daemons live in sbin, which is not on everybody's PATH.
@@ -19,7 +18,7 @@ const folders = [
 /** What bin/real-parts builds although the machine may have another version of it. */
 export const BUILT_APART = { containerd: 'v2.4.2', buildkitd: 'v0.34.2', decoders: 'v1' };
 
-const needRoot = new Set(['podman', 'containerd', 'dockerd']);
+const needRoot = new Set(['podman', 'containerd', 'dockerd', 'kubelet']);
 
 /** Full path of a real program, or undefined where it is missing. */
 export function findTool(name: string): string | undefined {

@@ -18,7 +18,8 @@ const ALONE = /\.alone\.test\.ts$/;
 const BOTH = /^test\/(e2e\/pull|scenarios\/frozen)\.test\.ts$/;
 
 /** Tests that mostly wait for real programs: a process a file, in a lane beside the others. */
-const REAL = /^test\/(access|cli\/lab|deploy\/keepalived|e2e|nodes|outages|packaging|quickstart|scenarios)\//;
+const REAL =
+  /^test\/(access|cli\/lab|deploy\/(keepalived|kubernetes)|e2e|nodes|outages|packaging|quickstart|scenarios)\//;
 
 /** The longest ones start first, so that no core is idle at the end. */
 const FIRST = ['proxy/pull', 'app', 'proxy/push', 'proxy/request', 'replication', 'cli/serve', 'cli/sync'].map(

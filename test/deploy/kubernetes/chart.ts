@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
 import { command, type Finished, tryCommand } from '../../helpers/command.ts';
 import { type Owner, temporaryFolder } from '../../helpers/temporary-folder.ts';
-import { tool } from '../../helpers/tool.ts';
+import { missing, tool } from '../../helpers/tool.ts';
 
 const root = join(import.meta.dirname, '../../..');
 export const CHART = join(root, 'deploy/kubernetes/breakwater');
 export const EXAMPLES = ['site', 'node-mirror'] as const;
+
+/** For tap's `skip`, of tests in network namespaces. */
+export function missingForPods(...names: string[]): string | false {
+  return missing(...names) || (process.getuid?.() !== 0 && 'only root can make network namespaces');
+}
 
 export interface Probe {
   httpGet: { path: string; port: string | number; host?: string };

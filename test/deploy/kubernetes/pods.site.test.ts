@@ -6,13 +6,13 @@ import { LAUNCHER } from '../../helpers/edge.ts';
 import { Program } from '../../helpers/program.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 import { timeLimit } from '../../helpers/time-limit.ts';
-import { missing } from '../../helpers/tool.ts';
 import { until } from '../../helpers/until.ts';
-import { type Container, EXAMPLES, manifestOf, manifestsIn, type PodSpec, type Probe, render } from './chart.ts';
-import { KubeletVolume, type Objects } from './kubelet-volume.ts';
+import { type Container, EXAMPLES, manifestOf, missingForPods, type Probe, render } from './chart.ts';
+import type { KubeletVolume } from './kubelet-volume.ts';
 import { PodNetwork } from './pod-network.ts';
+import { configOf, volumeOf } from './rendered-volume.ts';
 
-const OPTIONS = { skip: missing('helm', ...PodNetwork.TOOLS), timeout: timeLimit(90_000) };
+const OPTIONS = { skip: missingForPods('helm', ...PodNetwork.TOOLS), timeout: timeLimit(90_000) };
 // Nothing is listening there: an outage of both registries.
 const NOBODY = 'https://10.213.0.9';
 const SHORT = { config: { drain: { announce: '3s', timeout: '10s' } } };
@@ -96,35 +96,4 @@ function startPod(t: Test, network: PodNetwork, which: 0 | 1, volume: KubeletVol
 function probeUrl(container: Container, { httpGet: { path, port, host } }: Probe): string {
   const number = typeof port === 'number' ? port : container.ports.find(({ name }) => name === port)?.containerPort;
   return `http://${host ?? PodNetwork.ADDRESSES[0]}:${number}${path}`;
-}
-
-function configOf(text: string): Objects {
-  return { breakwater: { ...manifestOf(text, 'ConfigMap').data } };
-}
-
-/** The volume of the rendered pod, with Secrets as the example makes them. A Secret and the ConfigMap may have the same name. */
-async function volumeOf(t: Test, text: string): Promise<{ volume: KubeletVolume; objects: Objects }> {
-  const workload = manifestsIn(text).find(({ kind }) => kind === 'Deployment' || kind === 'DaemonSet');
-  const [configuration] = (workload?.spec.template.spec as PodSpec).volumes;
-  const { cert, key } = await makeCertificate({ names: ['cr.example.io'] });
-  const secrets = {
-    'edge.key': 'k'.repeat(48),
-    'probe.secret': 'probe-password\n',
-    'replication.secret': 'replication-password\n',
-    'gcr-key.json': '{"type":"service_account"}',
-    'hook.secret': 'the secret of the hooks\n',
-    'admin.token': 'a token of the administrator\n',
-    'metrics.token': 'a-token-for-prometheus',
-  };
-  const tls = { 'tls.crt': cert, 'tls.key': key };
-  const objects: Objects = {
-    breakwater: { ...secrets, ...configOf(text).breakwater },
-    'breakwater-node': secrets,
-    'breakwater-tls': tls,
-    'breakwater-node-tls': tls,
-    'harbor-ca': { 'ca.crt': cert },
-  };
-  const volume = new KubeletVolume(temporaryFolder(t), configuration?.projected.sources ?? []);
-  volume.update(objects);
-  return { volume, objects };
 }

@@ -54,7 +54,8 @@
 {{- $at := .at }}
 {{- if kindIs "map" .value }}
 {{- range $key, $value := .value }}
-{{- if and (kindIs "string" $value) (hasSuffix "File" $key) (not (isAbs $value)) }}
+{{- /* The edge writes drain.leaveFile itself. */ -}}
+{{- if and (kindIs "string" $value) (hasSuffix "File" $key) (ne "leaveFile" $key) (not (isAbs $value)) }}
 {{ printf "%s%s %s" $at $key $value }}
 {{- else }}
 {{- include "breakwater.fileNames" (dict "value" $value "at" (printf "%s%s." $at $key)) }}
