@@ -33,7 +33,7 @@ import { adminEvents } from './admin-events.ts';
 import { type ClientAddresses, ClientListeners } from './client-listeners.ts';
 import { LeaveFile } from './leave-file.ts';
 import { hasVip } from './own-vip.ts';
-import { PlannedStop } from './planned-stop.ts';
+import { longestStop, PlannedStop } from './planned-stop.ts';
 import { ProcessState } from './process-state.ts';
 import { Runtime, type RuntimeParts } from './runtime.ts';
 import { ownSight, vipEvents, vipObstacle, vipView } from './vip.ts';
@@ -242,8 +242,7 @@ export class App {
 
   /** Milliseconds that a stop may take by the configuration. */
   get drainMs(): number {
-    const { announce, timeout } = this.#loaded.config.drain;
-    return announce + timeout;
+    return longestStop(this.#loaded.config.drain);
   }
 
   addresses(): Addresses {

@@ -27,8 +27,8 @@ export interface HeldListeners {
   load(): HoldLoad;
   /** @returns false: the system cannot do it */
   ignoreNew(ignored: boolean): boolean;
-  /** Resolves when the clients of what was left have been told. */
-  cut(): Promise<void>;
+  /** Resolves when the clients of what was left have been told. @param olderThan milliseconds; default: all */
+  cut(olderThan?: number): Promise<void>;
   counts(): DrainResult;
 }
 
@@ -140,7 +140,7 @@ export class ClientListeners {
       },
       // The redirect of plain HTTP takes no time, and its clients come back by themselves.
       ignoreNew: (ignored) => this.#all.map((listener) => listener.ignoreNew(ignored)).every(Boolean),
-      cut: async () => void (await Promise.all(holds.map((hold) => hold.cut()))),
+      cut: async (olderThan) => void (await Promise.all(holds.map((hold) => hold.cut(olderThan)))),
       counts: () => {
         const sum = (of: keyof DrainResult) => holds.reduce((total, { counts }) => total + counts[of], 0);
         return { finished: sum('finished'), cut: sum('cut') };

@@ -5,7 +5,7 @@ import { NetworkSet } from '../config/network.ts';
 import type { Config } from '../config/schema.ts';
 import type { PeerView } from '../peer/peer-view.ts';
 import type { DrainResult } from '../server/drain.ts';
-import { type HoldEnd, type HoldState, holdEnd, nextHoldStep } from '../server/hold-step.ts';
+import { type HoldEnd, type HoldState, holdEnd, LAST_MS, nextHoldStep } from '../server/hold-step.ts';
 import type { StopView } from '../status/stop-view.ts';
 import type { ClientListeners, HeldListeners } from './client-listeners.ts';
 import type { LeaveFile } from './leave-file.ts';
@@ -30,6 +30,11 @@ const LOOK_MS = { few: 20, many: 200 };
 const MANY = 200;
 /** Milliseconds between two log lines while the address is held. */
 const PROGRESS_MS = 30_000;
+
+/** Milliseconds that a stop may take. */
+export function longestStop({ announce, timeout, vip }: Config['drain']): number {
+  return announce + timeout + (vip.length > 0 ? LAST_MS : 0);
+}
 
 /** Stops an edge so that the clients of its address notice as little as possible (docs/adr/0042-planned-stop.md). */
 export class PlannedStop {
@@ -112,7 +117,6 @@ export class PlannedStop {
     this.#load = () => held.load();
     this.#tellHold({}, '/readyz stays good until what is under way has ended, because drain.loadBalancer is cuts');
     const end = await this.#hold(held, undefined);
-    if (end === 'timeout') await held.cut();
     this.#held = held.counts();
     this.#parts.log.info({ end, ...this.#held, seconds: this.#seconds() }, '/readyz fails from now on');
     await this.#announce();
@@ -132,6 +136,7 @@ export class PlannedStop {
     let door = isVipHere && held.ignoreNew(false) ? { closed: false, since: Number.NEGATIVE_INFINITY } : undefined;
     let busyAt = monotonicNow();
     let toldAt = busyAt;
+    let cutLong = false;
     for (;;) {
       const now = monotonicNow();
       const load = held.load();
@@ -140,10 +145,15 @@ export class PlannedStop {
         ...{ elapsed: now - this.#begun, timeout: drain.timeout, vipHere: isVipHere?.() },
         ...{ underWay: load.underWay, oldest: load.oldest, quiet: now - busyAt },
         ...{ door: door && { ...door, since: now - door.since }, settled: held.settled || load.connections === 0 },
+        cutLong,
       };
       const step = nextHoldStep(state);
-      if (step === 'over') return holdEnd(state) ?? 'quiet';
-      if (step !== 'wait') {
+      if (step === 'over') return held.counts().cut > 0 ? 'timeout' : (holdEnd(state) ?? 'quiet');
+      if (step === 'cut-long') {
+        cutLong = true;
+        // What was under way at SIGTERM has had its time.
+        await held.cut(Math.min(LAST_MS, now - this.#begun));
+      } else if (step !== 'wait') {
         const closed = step === 'ignore-new';
         door = held.ignoreNew(closed) ? { closed, since: now } : undefined;
         if (closed) busyAt = now;

@@ -16,9 +16,11 @@ export interface HoldState {
   door: { closed: boolean; since: number } | undefined;
   /** Idle connections were told to close, so nothing comes over them any more. */
   settled: boolean;
+  /** What could not finish was cut at the end of the time. */
+  cutLong: boolean;
 }
 
-export type HoldStep = 'wait' | 'ignore-new' | 'take-new' | 'over';
+export type HoldStep = 'wait' | 'ignore-new' | 'take-new' | 'cut-long' | 'over';
 
 /** Why the hold is over. `quiet`: nothing is under way. `timeout`: the time is over. `vip-lost`: keepalived has moved the VIP by itself. */
 export type HoldEnd = 'quiet' | 'timeout' | 'vip-lost';
@@ -32,6 +34,8 @@ export const SHORT_MS = 1000;
 export const IGNORE_MS = 1500;
 /** Time between two tries, in which those that waited are served. */
 export const RETRY_MS = 5000;
+/** What has run for longer than this at the end of the time is cut then. The rest has as long again: without new connections, it soon ends. */
+export const LAST_MS = 5000;
 /** Connections that the kernel has accepted already show up within this time. */
 export const QUIET_MS = 50;
 
@@ -40,8 +44,10 @@ export const QUIET_MS = 50;
  * moment once only short requests run: the clients repeat their first packet, and reach the node that has the VIP then.
  */
 export function nextHoldStep(state: HoldState): HoldStep {
-  if (holdEnd(state) !== undefined) return 'over';
-  const { door, underWay, oldest, elapsed, timeout, settled } = state;
+  const end = holdEnd(state);
+  if (end !== undefined && (end !== 'timeout' || state.cutLong)) return 'over';
+  const { door, underWay, oldest, elapsed, timeout, settled, cutLong } = state;
+  if (elapsed >= timeout && !cutLong) return 'cut-long';
   if (!door) return 'wait';
   // At the end of the time, whatever is short ends by itself before the rest is cut.
   const last = elapsed >= timeout - IGNORE_MS;
@@ -56,7 +62,8 @@ export function nextHoldStep(state: HoldState): HoldStep {
 export function holdEnd(state: HoldState): HoldEnd | undefined {
   const { vipHere, elapsed, timeout, underWay, quiet, door, settled } = state;
   if (vipHere === false) return 'vip-lost';
-  const calm = settled && underWay === 0 && (door ? door.closed && quiet >= QUIET_MS : true);
+  // Nobody who is idle at the end of the time is waited for.
+  const calm = (settled || elapsed >= timeout) && underWay === 0 && (door ? door.closed && quiet >= QUIET_MS : true);
   if (calm) return 'quiet';
-  return elapsed >= timeout ? 'timeout' : undefined;
+  return elapsed >= timeout + (door ? LAST_MS : 0) ? 'timeout' : undefined;
 }

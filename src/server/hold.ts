@@ -11,7 +11,7 @@ export interface HoldInput {
   readySockets: ReadonlySet<Socket & { alpnProtocol?: string | false | null }>;
   sessions: ReadonlySet<ServerHttp2Session>;
   exchanges: Exchanges;
-  /** Milliseconds for the first request of a connection. */
+  /** Milliseconds for which a connection may be idle. */
   grace: number;
   /** Milliseconds without progress after which a client counts as gone. */
   clientIdle: number;
@@ -40,6 +40,9 @@ interface Debt {
 
 /** Milliseconds between two looks at a reply that its client has not acknowledged. */
 const LOOK_MS = 20;
+
+/** Milliseconds for the first request of a connection, and its handshake. */
+const FIRST_REQUEST_MS = 3000;
 
 /** Milliseconds for resets of streams to be sent before their connections are reset. */
 const RESET_MS = 50;
@@ -76,7 +79,8 @@ export class Hold {
   /** Adds a new connection. @param ready those that may have had requests */
   connection(socket: Socket, ready: ReadonlySet<Socket> = new Set()): void {
     const descriptor = descriptorOf(socket);
-    if (descriptor === undefined || !this.#input.isHeld(socket.localAddress)) return;
+    // A load balancer keeps connections to itself, and opens some only to see whether it can.
+    if (!this.#input.untilAcknowledged || descriptor === undefined || !this.#input.isHeld(socket.localAddress)) return;
     for (const one of ready) if (descriptorOf(one) === descriptor && !this.#input.exchanges.isNew(one)) return;
     this.#fresh.set(descriptor, performance.now());
     socket.once('close', () => this.#fresh.delete(descriptor));
@@ -102,8 +106,7 @@ export class Hold {
     const end = endOf(exchange);
     if (end !== 'left') this.counts[end] += 1;
     if (exchange.version === 1) {
-      // The headers of these replies promised keep-alive before the hold began.
-      if (this.#input.exchanges.isIdle(exchange.socket)) exchange.socket.destroySoon();
+      if (exchange.res.shouldKeepAlive) this.#closeLater(exchange.socket);
       return;
     }
     const { session } = exchange.stream;
@@ -112,7 +115,7 @@ export class Hold {
   }
 
   load(now = performance.now()): HoldLoad {
-    const { sockets, grace, isHeld, untilAcknowledged } = this.#input;
+    const { sockets, isHeld, untilAcknowledged } = this.#input;
     let [underWay, first] = [0, now];
     const add = (since: number) => {
       underWay += 1;
@@ -120,7 +123,7 @@ export class Hold {
     };
     for (const exchange of this.#busy()) add(exchange.begunAt);
     for (const [descriptor, since] of this.#fresh) {
-      if (now - since < grace) add(since);
+      if (now - since < FIRST_REQUEST_MS) add(since);
       else this.#fresh.delete(descriptor);
     }
     const held = [...sockets].filter((socket) => isHeld(socket.localAddress));
@@ -129,12 +132,21 @@ export class Hold {
     return { connections: held.length, underWay, oldest: now - first };
   }
 
-  /** Cuts what is left, in a way that its clients notice at once. Resolves when that was sent. */
-  async cut(): Promise<void> {
+  /**
+   * Cuts what is left, in a way that its clients notice at once. Resolves when that was sent.
+   * @param olderThan milliseconds: only requests that have run for longer, and no connection on which others run
+   */
+  async cut(olderThan = 0): Promise<void> {
     const { sockets, isHeld, untilAcknowledged } = this.#input;
     const busy = new Set<number | undefined>();
+    const spared = new Set<number | undefined>();
+    const now = performance.now();
     for (const exchange of this.#busy()) {
       const socket = socketOf(exchange);
+      if (now - exchange.begunAt < olderThan) {
+        spared.add(socket && descriptorOf(socket));
+        continue;
+      }
       busy.add(socket && descriptorOf(socket));
       exchange.cut = true;
       if (exchange.version === 2) cutExchange(exchange);
@@ -142,6 +154,11 @@ export class Hold {
     if (busy.size > 0) await new Promise((resolve) => setTimeout(resolve, RESET_MS));
     for (const socket of sockets) {
       if (!isHeld(socket.localAddress)) continue;
+      if (olderThan > 0) {
+        const descriptor = descriptorOf(socket);
+        if (busy.has(descriptor) && !spared.has(descriptor)) socket.resetAndDestroy();
+        continue;
+      }
       // A close alone would first send what the client has not taken yet, and that may be never.
       if (busy.has(descriptorOf(socket)) || (untilAcknowledged && unacknowledgedBytes(socket) !== 0))
         socket.resetAndDestroy();
@@ -149,13 +166,26 @@ export class Hold {
     }
     // Until the exchanges have heard of it.
     const until = performance.now() + RESET_MS;
-    while (this.#busy().length > 0 && performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+    while (this.#busy().some(({ cut }) => cut) && performance.now() < until)
+      await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Ends the hold; connections go on as they are. */
   end(): void {
     clearTimeout(this.#idleTimer);
     this.#fresh.clear();
+  }
+
+  /** The headers of the last reply promised keep-alive before the hold began, so the client may be sending its next request. */
+  #closeLater(socket: Socket): void {
+    const { exchanges, grace } = this.#input;
+    if (!exchanges.isIdle(socket)) return;
+    this.connection(socket);
+    const close = () => {
+      if (exchanges.isIdle(socket)) socket.destroySoon();
+    };
+    const timer = setTimeout(inBackground('drain', close), grace);
+    socket.once('close', () => clearTimeout(timer));
   }
 
   /** Exchanges of clients on held connections. */

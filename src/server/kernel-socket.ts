@@ -40,9 +40,13 @@ export function ignoreNewConnections(server: Server, ignored: boolean): boolean 
   const fd = descriptorOf(server);
   const found = systemCalls();
   if (!found || fd === undefined) return false;
-  const value = ignored ? filterProgram() : Buffer.alloc(4);
-  if (value === undefined) return false;
-  return found.setsockopt(fd, SOL_SOCKET, ignored ? SO_ATTACH_FILTER : SO_DETACH_FILTER, value, value.length) === 0;
+  if (!ignored) {
+    // It fails if there is no filter.
+    found.setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, Buffer.alloc(4), 4);
+    return true;
+  }
+  const filter = filterProgram();
+  return filter !== undefined && found.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, filter.length) === 0;
 }
 
 /** Bytes of a TCP connection that its client has not acknowledged (tcp(7), SIOCOUTQ). Undefined: the system does not tell. */

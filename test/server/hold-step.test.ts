@@ -3,6 +3,7 @@ import {
   type HoldState,
   holdEnd,
   IGNORE_MS,
+  LAST_MS,
   nextHoldStep,
   QUIET_MS,
   RETRY_MS,
@@ -21,6 +22,7 @@ const busy: HoldState = {
   quiet: 0,
   door: OPEN,
   settled: true,
+  cutLong: false,
 };
 const quiet = { ...busy, underWay: 0, oldest: 0, quiet: 1000 };
 
@@ -43,7 +45,15 @@ t.test('what is next', async (t) => {
       { ...busy, elapsed: 299_999, door: { closed: true, since: IGNORE_MS } },
       'wait',
     ],
-    ['the time is over', { ...busy, elapsed: 300_000 }, 'over'],
+    ['the time is over', { ...busy, elapsed: 300_000 }, 'cut-long'],
+    [
+      'what is short may end',
+      { ...busy, elapsed: 300_001, door: { closed: true, since: 1501 }, cutLong: true },
+      'wait',
+    ],
+    ['it does not', { ...busy, elapsed: 300_000 + LAST_MS, cutLong: true }, 'over'],
+    ['the time is over, and new connections come', { ...busy, elapsed: 300_000, door: undefined }, 'cut-long'],
+    ['and nobody waits for them', { ...busy, elapsed: 300_001, door: undefined, cutLong: true }, 'over'],
     ['the VIP has left', { ...busy, vipHere: false }, 'over'],
     ['new connections cannot be ignored', { ...busy, oldest: 1, door: undefined }, 'wait'],
     ['the same, and nothing is under way', { ...quiet, door: undefined, vipHere: undefined }, 'over'],
@@ -54,7 +64,8 @@ t.test('what is next', async (t) => {
 t.test('why it is over', async (t) => {
   t.equal(holdEnd(busy), undefined);
   t.equal(holdEnd({ ...quiet, door: { closed: true, since: 60 } }), 'quiet');
-  t.equal(holdEnd({ ...busy, elapsed: 300_000 }), 'timeout');
+  t.equal(holdEnd({ ...busy, elapsed: 300_000 }), undefined);
+  t.equal(holdEnd({ ...busy, elapsed: 300_000 + LAST_MS }), 'timeout');
   t.equal(holdEnd({ ...quiet, vipHere: false }), 'vip-lost');
   t.equal(holdEnd({ ...quiet, elapsed: 300_000, door: { closed: true, since: 60 } }), 'quiet', 'nothing had to be cut');
 });
