@@ -62,6 +62,8 @@ t.test('a clean machine serves, and pulls survive an outage, as the page says', 
     }
   }
   t.comment(JSON.stringify(took, undefined, 1));
+  const served = (took['docker-compose up -d'] ?? 0) + (took['docker-compose exec -T edge breakwater status'] ?? 0);
+  t.ok(served < timeLimit(90_000), `the site served ${served} ms after its first start began`);
 
   await t.test('the site is as the page says', async (t) => {
     const mode = (name: string) => (statSync(join(site, name)).mode & 0o777).toString(8);
