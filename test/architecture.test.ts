@@ -109,7 +109,7 @@ const ROOMS: Record<string, Record<string, string[]>> = {
     cluster: ['generate', 'script'],
     lint: [],
   },
-  nginx: { syntax: [], model: ['syntax'], import: ['syntax', 'model'] },
+  nginx: { syntax: [], model: ['syntax'], import: ['syntax', 'model'], export: [] },
   status: { snapshot: [], metrics: ['snapshot'], page: ['snapshot'] },
   cli: {
     output: [],

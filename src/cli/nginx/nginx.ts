@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ExportFlags } from './export-command.ts';
 import type { ImportFlags } from './import-command.ts';
 
 /** `breakwater nginx`: reads configurations of nginx, and writes them. */
@@ -26,5 +27,26 @@ export function registerNginx(program: Command): void {
       // Loaded lazily, because no other command needs it.
       const { importNginx } = await import('./import-command.ts');
       if (!(await importNginx(files, flags))) process.exitCode = 1;
+    });
+  nginx
+    .command('export')
+    .description(
+      'Write an nginx configuration that does of a site what nginx can: plan B, if an edge cannot run. Pulls fail over; pushes, and the HEADs of blobs before them, go to the push upstream only. What nginx cannot do stands in comments at its top.',
+    )
+    .option('-c, --config <file>', 'configuration (default: BREAKWATER_CONFIG, else ./breakwater.yaml)')
+    .option('-o, --output <folder>', 'write nginx.conf into this folder (default: standard output)')
+    .option(
+      '--with-credentials',
+      'also write the logins of upstreams, as files of mode 0600 that nginx.conf includes; everybody who may pull here then uses them',
+    )
+    .option(
+      '--open-fallback',
+      'for auth.mode delegate: let everybody pull from fallbacks while the registry that decides about users is away',
+    )
+    .option('--force', 'replace files that are there')
+    .option('--json', 'print JSON')
+    .action(async (flags: ExportFlags) => {
+      const { exportNginx } = await import('./export-command.ts');
+      await exportNginx(flags);
     });
 }

@@ -35,6 +35,8 @@ export function trial(visit: Visit, method: string, path: string): Passage {
   const request: TrialRequest = { method, path, host, port: listen?.port ?? '443', isTls: listen?.isTls ?? true };
   const passage = follow(site, server, request);
   for (const one of passage.used) used.add(one);
+  if (passage.kind === 'proxy')
+    for (const target of passage.targets) visit.upstreams.recordTlsName(target, [target.host]);
   return passage;
 }
 
@@ -48,6 +50,7 @@ export function routesOf(visit: Visit): PlannedRoute[] {
     if (parent && isSame(parent, route)) continue;
     routes.push(route);
   }
+  trial(visit, 'GET', '/v2/');
   return routes;
 }
 

@@ -40,6 +40,8 @@ export class UpstreamPlan {
     const key = JSON.stringify([scheme, hosts, base, target.headers.get('authorization') ?? null]);
     const known = this.#names.get(key);
     if (known !== undefined) {
+      // Other directives may say the same of it.
+      this.#upstream(known, step, false);
       const upstream = this.upstreams[known];
       if (upstream && isFirst && !hasUsers && !target.headers.has('authorization')) upstream.credentials = 'forward';
       return known;
@@ -74,6 +76,7 @@ export class UpstreamPlan {
       upstream.caFile = this.#fileOf(ca.args[0] ?? '');
       this.#notes.record(ca, 'taken', `It is caFile of upstreams.${name}.`);
     }
+    this.recordTlsName(target, hosts);
     if (scheme === 'https' && !ca && !known)
       this.#notes.remember(
         `Breakwater always checks the certificate of ${hosts[0]}. If no public authority has signed it, set upstreams.${name}.caFile.`,
@@ -92,6 +95,14 @@ export class UpstreamPlan {
         `A program of nginx chooses the server. Write the address of the registry into upstreams.${name}.urls.`,
       );
     return upstream;
+  }
+
+  /** The name that a certificate is checked for is usually that of the URL. */
+  recordTlsName({ chain }: Target, hosts: readonly string[]): void {
+    const directive = effective(chain, 'proxy_ssl_name')[0];
+    const [value = ''] = directive?.args ?? [];
+    if (directive && (value === '$proxy_host' || hosts.some((host) => host.replace(/:\d+$/, '') === value)))
+      this.#notes.record(directive, 'better', 'Breakwater checks the name of the URL by itself.');
   }
 
   #credentials(name: string, { headers, chain }: Target, host: string, mayForward: boolean): PlannedCredentials {
@@ -128,7 +139,8 @@ export class UpstreamPlan {
       return 'none';
     }
     const passwordFile = `${name}.secret`;
-    this.secrets.push({ file: passwordFile, content: `${password}\n` });
+    if (!this.secrets.some(({ file }) => file === passwordFile))
+      this.secrets.push({ file: passwordFile, content: `${password}\n` });
     record('taken', `The login is credentials of upstreams.${name}; its password belongs into ${passwordFile}.`);
     this.#notes.remember(
       `Write the password of ${JSON.stringify(username)} for ${host} into ${passwordFile} (mode 0600), or let --write-secrets do it.`,
