@@ -64,7 +64,7 @@ t.test(
       t.match(dockerfile, new RegExp(`^COPY .*\\b${script}\\b`, 'm'), script);
       readFileSync(join(DEPLOY, 'keepalived', script));
     }
-    t.match(dockerfile, /useradd .* keepalived_script$/m, 'and the user that runs them');
+    t.match(dockerfile, /useradd .* keepalived_script\b/, 'and the user that runs them');
     t.match(configuration, 'script_user keepalived_script');
   },
 );
