@@ -6,6 +6,7 @@ import type { LabUser } from '../../../src/lab/access.ts';
 import type { Seed } from '../../../src/lab/seed.ts';
 import { type Edge, startEdge } from '../../helpers/edge.ts';
 import { PROBE } from '../../helpers/edge-in-process.ts';
+import { setHostClock } from '../../helpers/host-clock.ts';
 import {
   CLOUD,
   INNER,
@@ -23,8 +24,12 @@ const KEY = 'a secret that both edges of the site have in a file';
 const PASSWORD = 'edge-secret';
 const HOUR = 3_600_000;
 
+/** Waits until these alerts have fired. */
+type Fires = (...alerts: string[]) => Promise<void>;
+
 interface Outage {
-  cause: () => Promise<void>;
+  /** @param fires for a condition that must last until it was seen, and then end */
+  cause: (fires: Fires) => Promise<void>;
   /** What must fire then. */
   alerts: readonly string[];
 }
@@ -35,14 +40,20 @@ export class OutageSite {
   readonly #lab: LabSite;
   readonly #robot: LabUser;
   readonly #other: Edge;
+  /** The configuration of this edge, as it was loaded last. */
+  readonly #config: Record<string, unknown>;
   /** Restores the primary as it was before its pushes. */
   readonly #restore: () => void;
 
-  constructor(owner: Owner, lab: LabSite, robot: LabUser, other: Edge) {
+  constructor(
+    owner: Owner,
+    { lab, robot, other, config }: { lab: LabSite; robot: LabUser; other: Edge; config: Record<string, unknown> },
+  ) {
     this.#owner = owner;
     this.#lab = lab;
     this.#robot = robot;
     this.#other = other;
+    this.#config = config;
     this.#restore = takeSnapshot(lab.primary);
   }
 
@@ -58,8 +69,12 @@ export class OutageSite {
   /** In this order. */
   get outages(): Record<string, Outage> {
     return {
+      'this edge alone loses its way to the primary, and its clock is off': {
+        cause: (fires) => this.#loseSight(fires),
+        alerts: ['BreakwaterSeesLess', 'BreakwaterClocksDiffer'],
+      },
       'the other edge is frozen': {
-        cause: () => this.#freezeOther(),
+        cause: (fires) => this.#freezeOther(fires),
         alerts: ['BreakwaterPeerLate', 'BreakwaterEdgeGone'],
       },
       'the other edge stops': {
@@ -90,7 +105,10 @@ export class OutageSite {
           'BreakwaterTagsWait',
         ],
       },
-      'pulls of many repositories fail': { cause: () => this.#failContent(), alerts: ['BreakwaterBreakerOpen'] },
+      'pulls of many repositories fail': {
+        cause: (fires) => this.#failContent(fires),
+        alerts: ['BreakwaterBreakerOpen'],
+      },
       'the primary hangs': {
         cause: () => this.#hangPrimary(),
         alerts: [
@@ -116,7 +134,22 @@ export class OutageSite {
     await Promise.all([this.#lab.edge.app.stop(), this.#other.kill()]);
   }
 
-  async #freezeOther(): Promise<void> {
+  async #loseSight(fires: Fires): Promise<void> {
+    const { edge } = this.#lab;
+    const setClock = setHostClock(this.#owner, 60_000);
+    // The one way to lose a registry for a single edge of one machine: it looks for a canary that is not there.
+    const upstreams = this.#config.upstreams as Record<string, object>;
+    const harbor = { ...upstreams.harbor, probe: { ...PROBE, kind: 'harbor', canary: 'no-canary:latest' } };
+    await edge.reload({ ...this.#config, upstreams: { ...upstreams, harbor } });
+    await edge.upstream('harbor', 'down');
+    await fires('BreakwaterSeesLess', 'BreakwaterClocksDiffer');
+    setClock(-60_000);
+    await edge.reload(this.#config);
+    await edge.upstream('harbor', 'up');
+    await edge.pushes('harbor', true);
+  }
+
+  async #freezeOther(fires: Fires): Promise<void> {
     const late = () => this.#lab.edge.app.status().acknowledgements?.late ?? 0;
     // The other edge must have a question standing at this one; else a push does not wait for it.
     await until(async () => {
@@ -126,8 +159,7 @@ export class OutageSite {
       await this.#push('library/late', '1', `${performance.now()}`);
       return late() > 0;
     });
-    // A scrape of the frozen edge fails.
-    await delay(2500);
+    await fires('BreakwaterEdgeGone');
     this.#other.signal('SIGCONT');
   }
 
@@ -204,12 +236,11 @@ export class OutageSite {
     await edge.upstream('gcr', 'up');
   }
 
-  async #failContent(): Promise<void> {
+  async #failContent(fires: Fires): Promise<void> {
     const { primary } = this.#lab;
     await primary.faults.on('errors', { kind: 'manifest', path: 'library/failing' });
     for (let number = 0; number < 8; number += 1) await this.#ask(`library/failing${number}/manifests/1`, number);
-    // The breaker is to be seen open, and is closed again by a good pull.
-    await delay(2500);
+    await fires('BreakwaterBreakerOpen');
     await primary.faults.off();
   }
 
@@ -320,7 +351,7 @@ export async function startOutageSite(owner: Owner, metricsToken: string): Promi
     replication: { when: 'never' },
     drain: { announce: '3s', timeout: '5s' },
   });
-  await edge.reload({
+  const loaded = {
     ...config,
     peers: [other.url],
     upstreams: {
@@ -328,11 +359,12 @@ export async function startOutageSite(owner: Owner, metricsToken: string): Promi
       solo: { urls: [fallback.url], maxInFlight: { control: 1 }, probe: { ...PROBE, canary: 'canary:latest' } },
     },
     routes: [...routes, solo],
-  });
+  };
+  await edge.reload(loaded);
   const inStep = () => edge.app.status().peers[0]?.state === 'in-step';
   await until(inStep, { what: () => JSON.stringify(edge.app.status().peers) });
   await until(() => edge.app.status().replication?.routes[0]?.coverage.ratio === 1, {
     what: () => JSON.stringify(edge.app.status().replication),
   });
-  return new OutageSite(owner, lab, robot, other);
+  return new OutageSite(owner, { lab, robot, other, config: loaded });
 }

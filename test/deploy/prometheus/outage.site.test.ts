@@ -9,6 +9,8 @@ import { startOutageSite } from './outage-site.ts';
 import { FOLDER, startPrometheus } from './prometheus.ts';
 
 const rules = alertRules(readFileSync(join(FOLDER, 'breakwater.rules.yml'), 'utf8'));
+/** The other edge, whose clock it shows, is gone by then. */
+const EMPTY = 'Clocks';
 const TOKEN = 'a token that opens only metrics';
 
 t.test('each alert fires in a real outage, and none while all is well', { skip: missing('prometheus') }, async (t) => {
@@ -25,7 +27,7 @@ t.test('each alert fires in a real outage, and none while all is well', { skip: 
   await corner.fail();
   await prometheus.sees(...corner.alerts);
   for (const [what, { cause, alerts }] of Object.entries(site.outages)) {
-    await cause();
+    await cause((...names) => prometheus.sees(...names));
     await prometheus.sees(...alerts);
     await prometheus.firing();
     t.pass(what);
@@ -33,7 +35,7 @@ t.test('each alert fires in a real outage, and none while all is well', { skip: 
   for (const { title, targets } of readDashboard().panels)
     for (const { expr } of targets) {
       const found = await prometheus.query(chosenAll(expr));
-      t.ok(found.length > 0, `${title}: ${expr}`);
+      t.equal(found.length > 0, title !== EMPTY, `${title}: ${expr}`);
     }
 
   await Promise.all([site.stop(), corner.stop()]);
