@@ -5,8 +5,9 @@ ARG NODE_IMAGE=docker.io/library/node:26.10.0-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
+COPY package.json package-lock.json .npmrc deploy/image/compiler-only.ts ./
+# 66 MB in place of 550.
+RUN node compiler-only.ts && npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY bin/compile ./bin/compile
 COPY src ./src
