@@ -25,7 +25,7 @@ export interface PlannedStopParts {
   addresses?: (() => readonly string[]) | undefined;
 }
 
-/** Milliseconds between two looks: while few requests run, and while many do. */
+/** Milliseconds between two looks: with few connections, and with many. */
 const LOOK_MS = { few: 20, many: 200 };
 const MANY = 200;
 /** Milliseconds between two log lines while the address is held. */
@@ -80,7 +80,13 @@ export class PlannedStop {
   /** While the address is here, nobody else gets its connections, and what leaves after it never reaches a client. */
   async #holdVip(vip: readonly string[]): Promise<void> {
     const { clients, drain, leaveFile, log, onUnready } = this.#parts;
-    const isHeld = (address: string | undefined) => address !== undefined && this.#vip.has(address);
+    // A machine has few addresses, and may have thousands of connections.
+    const known = new Map<string, boolean>();
+    const isHeld = (address = '') => {
+      const held = known.get(address) ?? this.#vip.has(address);
+      known.set(address, held);
+      return held;
+    };
     const held = clients.hold({ isHeld, untilAcknowledged: true });
     this.#load = () => held.load();
     this.#tellHold({ vip }, 'this node keeps the VIP until what is under way has ended');
@@ -162,7 +168,7 @@ export class PlannedStop {
         toldAt = now;
         log.info(this.#progress(), 'still stopping');
       }
-      await sleep(load.underWay > MANY ? LOOK_MS.many : LOOK_MS.few);
+      await sleep(load.connections > MANY ? LOOK_MS.many : LOOK_MS.few);
     }
   }
 

@@ -64,7 +64,9 @@ export class Hold {
   constructor(input: HoldInput) {
     this.#input = input;
     for (const exchange of input.exchanges) this.#lastOnConnection(exchange);
-    for (const socket of input.sockets) this.connection(socket, input.readySockets);
+    const ready = [...input.readySockets].filter((socket) => !input.exchanges.isNew(socket));
+    const used = new Set(ready.map(descriptorOf));
+    for (const socket of input.sockets) if (!used.has(descriptorOf(socket))) this.connection(socket);
     this.#idleTimer = setTimeout(
       inBackground('drain', () => this.#closeIdle()),
       input.grace,
@@ -76,12 +78,11 @@ export class Hold {
     return this.#settled;
   }
 
-  /** Adds a new connection. @param ready those that may have had requests */
-  connection(socket: Socket, ready: ReadonlySet<Socket> = new Set()): void {
+  /** Waits a while for the next request of a connection. */
+  connection(socket: Socket): void {
     const descriptor = descriptorOf(socket);
     // A load balancer keeps connections to itself, and opens some only to see whether it can.
     if (!this.#input.untilAcknowledged || descriptor === undefined || !this.#input.isHeld(socket.localAddress)) return;
-    for (const one of ready) if (descriptorOf(one) === descriptor && !this.#input.exchanges.isNew(one)) return;
     this.#fresh.set(descriptor, performance.now());
     socket.once('close', () => this.#fresh.delete(descriptor));
   }

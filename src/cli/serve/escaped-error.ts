@@ -6,7 +6,7 @@ const SLACK_MS = 5000;
 
 /**
  * Decides about an error that escaped the boundary of its exchange (rule 12). Such an error is a bug, and the state of the process is unknown
- * after it. The edge fails `/readyz`, so that another edge takes over, drains, and exits with status 1.
+ * after it. The edge stops as at SIGTERM, so that another edge takes over, and exits with status 1.
  * @param end ends the process with a status
  */
 export function exitOnEscapedError(app: App, log: Logger, end: (status: number) => Promise<void>): void {

@@ -193,6 +193,16 @@ t.test('says when the edge itself does not serve', async (t) => {
   });
 });
 
+t.test('says how far a planned stop is', async (t) => {
+  const stop = { since: NOW, until: NOW + 300_000, underWay: 3 };
+  const first = (stage: 'holding' | 'draining', underWay: number | null) =>
+    headline({ ready: stage === 'holding', stop: { ...stop, stage, underWay } }).lines[0];
+  t.match(first('holding', 3), 'it keeps serving until 3 requests have ended, until 03:35 UTC at the latest');
+  t.match(first('holding', 1), 'until 1 request has ended');
+  t.match(first('draining', null), 'it takes no new clients, and what is under way has until 03:35 UTC at the latest');
+  t.equal(headline({ stop: { ...stop, stage: 'holding' } }).level, 'degraded');
+});
+
 t.test('shows only a few names', async (t) => {
   const routes = ['a/', 'b/', 'c/', 'd/', 'e/', 'f/'].map((prefix) =>
     resolveRoute({
