@@ -1,4 +1,5 @@
 import type { ClientUser } from '../../helpers/container-client.ts';
+import { EVERY_MANIFEST } from '../../helpers/http1-client.ts';
 import { HttpsClient } from '../../helpers/https-client.ts';
 import { sha256, type Target } from './traffic.ts';
 
@@ -10,8 +11,6 @@ export interface Answered {
   warning: string | undefined;
 }
 
-const ACCEPT = 'application/vnd.oci.image.manifest.v1+json';
-
 /** Asks for a manifest as clients do: first without credentials, then as the challenge wants it. */
 export async function askAs(
   target: Target,
@@ -22,7 +21,7 @@ export async function askAs(
   const client = new HttpsClient(target.url, target.authority, { keepAlive: false });
   const path = `/v2/${repository}/manifests/${tag}`;
   const get = async (authorization?: string) => {
-    const headers = { accept: ACCEPT, ...(authorization ? { authorization } : {}) };
+    const headers = { accept: EVERY_MANIFEST, ...(authorization ? { authorization } : {}) };
     return client.ask(path, { headers });
   };
   const basic = user && `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`;

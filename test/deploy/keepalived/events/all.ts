@@ -3,6 +3,7 @@ import type { AddedConfig } from '../pair.ts';
 import { filesEvents } from './files.ts';
 import { outageEvents } from './outage.ts';
 import { PLANNED_CONFIG, plannedEvents } from './planned.ts';
+import { restartEvents } from './restart.ts';
 import { SEES_CONFIG, seesEvents } from './sees.ts';
 import { splitEvents } from './split.ts';
 import { suddenEvents } from './sudden.ts';
@@ -14,6 +15,7 @@ export const EVENTS: readonly PairEvent[] = [
   ...seesEvents,
   ...outageEvents,
   ...splitEvents,
+  ...restartEvents,
   ...filesEvents,
 ];
 

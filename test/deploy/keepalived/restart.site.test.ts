@@ -1,0 +1,3 @@
+import { testGroup } from './group-test.ts';
+
+await testGroup('restart');
