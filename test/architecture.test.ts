@@ -47,7 +47,7 @@ const RULES: Record<string, Rule> = {
   // Reads and writes configurations of nginx: texts and tables, without I/O.
   nginx: { loads: ['oci', 'config'] },
   lab: { loads: ['oci', 'certificates'] },
-  // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. All else goes through the app or its HTTP.
+  // `check` asks the upstreams itself, `serve` watches files, `user` hashes passwords, `sync` copies. `check` also asks the other edges. All else goes through the app or its HTTP.
   cli: {
     loads: [
       'http',
@@ -64,6 +64,8 @@ const RULES: Record<string, Rule> = {
       'replication',
       'clients',
       'nginx',
+      'clock',
+      'peer',
     ],
     types: ['failover', 'proxy'],
   },

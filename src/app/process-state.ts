@@ -1,14 +1,11 @@
 import type { Logger } from 'pino';
 import type { AcmeState } from '../acme/acme-state.ts';
 import { AccessMemory } from '../auth/access-memory.ts';
-import { monotonicNow } from '../clock/clock.ts';
 import type { Loaded } from '../config/load.ts';
 import { CopyIntegrity } from '../digest/copy-integrity.ts';
 import { Hasher } from '../digest/hasher.ts';
-import { ACKNOWLEDGE_MS } from '../failover/unheard.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { LedgerClock } from '../ledger/ledger-clock.ts';
-import type { PeerView } from '../peer/peer-view.ts';
 import { Peers, type PeersConfig } from '../peer/peers.ts';
 import { SharedAcme } from '../peer/shared-acme.ts';
 import { SharedGrants } from '../peer/shared-grants.ts';
@@ -27,6 +24,7 @@ import { Resolver } from '../upstream/resolver.ts';
 import type { Network } from '../upstream/streams.ts';
 import { registryIdentity } from '../upstream/upstream.ts';
 import { credentialSourceEvents } from './credential-events.ts';
+import { lateEvents, peerEvents } from './peer-events.ts';
 
 /** The state that outlives a reload of the configuration, and its exchange with the other nodes of the site. */
 export class ProcessState {
@@ -69,7 +67,7 @@ export class ProcessState {
       told,
       resolver: this.network.resolver,
       now: () => this.#clock.now(),
-      onState: (view) => tell(log, view),
+      onState: peerEvents(log, { sights: () => this.peers.sights(), registries }),
       onLate: lateEvents(log),
     });
   }
@@ -123,28 +121,4 @@ export class ProcessState {
 
 function registriesOf({ upstreams }: Loaded['config']): Map<string, string> {
   return new Map(Object.entries(upstreams).map(([name, { urls }]) => [name, registryIdentity(urls)]));
-}
-
-function tell(log: Logger, { url, address, state, reason }: PeerView): void {
-  const well = state === 'in-step' || state === 'behind' || state === 'itself';
-  log[well ? 'info' : 'warn']({ peer: url, address, state, reason }, `peer is ${state}`);
-}
-
-/** Milliseconds between two lines about edges that are late. Every write may cause such an event. */
-const LATE_EVERY_MS = 10_000;
-
-/** Logs which edge did not acknowledge a write in time. */
-function lateEvents(log: Logger): (from: string) => void {
-  let logged = Number.NEGATIVE_INFINITY;
-  let times = 0;
-  return (from) => {
-    times += 1;
-    if (monotonicNow() - logged < LATE_EVERY_MS) return;
-    log.warn(
-      { peer: from, times },
-      `another edge did not acknowledge a write within ${ACKNOWLEDGE_MS} ms; replies do not wait for it until it has caught up`,
-    );
-    logged = monotonicNow();
-    times = 0;
-  };
 }

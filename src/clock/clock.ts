@@ -1,6 +1,9 @@
 /** Differences of the two clocks below this many milliseconds are rounding and slewing, so shown times do not flicker. */
 const STEADY_MS = 500;
 
+/** Milliseconds by which the clocks of two hosts may differ until tokens of one are refused by the other. JWTs of issuers have as much. */
+export const CLOCK_TOLERANCE_MS = 30_000;
+
 /** Both clocks at one moment. */
 export interface ClockReading {
   /** Of `monotonicNow`. */

@@ -3,6 +3,7 @@ import type { Resolver } from '../upstream/resolver.ts';
 import { asUpstreamError, UpstreamError } from '../upstream/upstream-error.ts';
 import { STAND_MS } from './followers.ts';
 import { NEWS, type QuestionProgress, STANDS } from './peer-marks.ts';
+import type { PeerRefusal } from './peer-refusal.ts';
 
 /** Path of the peer protocol on the https listener. */
 export const PEER_PATH = '/_breakwater/peer';
@@ -41,9 +42,9 @@ export class PeerClient {
 
   /**
    * @param progress called while the question stands; omitted: it may not stand
-   * @returns undefined: the answering party refuses the question. @throws UpstreamError
+   * @returns the sealed answer, or how the answering party refuses the question. @throws UpstreamError
    */
-  async ask(text: string, progress?: QuestionProgress): Promise<string | undefined> {
+  async ask(text: string, progress?: QuestionProgress): Promise<string | PeerRefusal> {
     const signal = AbortSignal.timeout(ANSWER_MS + (progress ? STAND_MS : 0));
     const headers = { host: this.#hostname, 'content-type': 'application/jose' };
     try {
@@ -57,7 +58,7 @@ export class PeerClient {
       if (status === 200) return await readAnswer(body, progress);
       await body.dump({ limit: 65_536 });
       if (status === 503) throw new UpstreamError('saturated', 'it is overloaded');
-      return undefined;
+      return { status };
     } catch (error) {
       if (signal.aborted) throw new UpstreamError('first-byte', 'it did not answer in time');
       throw asUpstreamError(error);

@@ -9,6 +9,7 @@ import { PeerClock, type PeerTime } from './peer-clock.ts';
 import { PeerHearing } from './peer-hearing.ts';
 import type { QuestionProgress } from './peer-marks.ts';
 import { PEER_VERSION, type PeerAnswer, type PeerQuestion } from './peer-message.ts';
+import { type PeerRefusal, strangerReason } from './peer-refusal.ts';
 import type { PeerSealer } from './peer-sealer.ts';
 import type { PeerState, PeerView } from './peer-view.ts';
 import type { SharedStore } from './shared-store.ts';
@@ -19,9 +20,9 @@ export interface PeerLinkOptions {
   address: string;
   /**
    * @param progress called while the question stands; omitted: it may not stand
-   * @returns undefined: the answering party is no edge of this site. @throws Error when there is no answer
+   * @returns the sealed answer, or how the answering party refuses the question (undefined: as an edge with another key). @throws Error when there is no answer
    */
-  ask: (text: string, progress?: QuestionProgress) => Promise<string | undefined>;
+  ask: (text: string, progress?: QuestionProgress) => Promise<string | PeerRefusal | undefined>;
   sealer: () => PeerSealer;
   stores: readonly SharedStore[];
   /** Id of this process. */
@@ -39,7 +40,6 @@ const MAX_INTERVAL_MS = 2000;
 /** One of so many questions does not stand: how long a quick answer takes bounds the difference of the two clocks, which drift apart. */
 const QUICK_EVERY = 30;
 const SELF_INTERVAL_MS = 30_000;
-const STRANGER_REASON = 'the process there has another keyFile, another version, or is not Breakwater';
 
 /** Asks one edge repeatedly for what changed there. */
 export class PeerLink {
@@ -134,9 +134,10 @@ export class PeerLink {
       const [asked, sent] = [now(), monotonicNow()];
       const text = await ask(sealed, stand ? this.#hearing.progress : undefined);
       const answered = now();
-      const answer = text === undefined ? undefined : await sealer().openAnswer(text);
+      const answer = typeof text === 'string' ? await sealer().openAnswer(text) : undefined;
       this.#mayStand = answer?.stands ?? false;
-      if (!answer || answer.nonce !== question.nonce) this.#refuse(STRANGER_REASON);
+      if (!answer || answer.nonce !== question.nonce)
+        this.#refuse(strangerReason(typeof text === 'string' ? { status: 200 } : text));
       else if (answer.node === node) this.#setState('itself', 'the address is this edge itself');
       else {
         this.#sight.take(answer.node, answer.sight, sent, monotonicNow(), stand);

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { isIP } from 'node:net';
 import { isoTime, monotonicNow } from '../clock/clock.ts';
 import type { Unheard } from '../failover/unheard.ts';
 import type { PeerSight } from '../failover/vip-eligibility.ts';
@@ -9,6 +8,7 @@ import { Followers } from './followers.ts';
 import { PeerClient } from './peer-client.ts';
 import { PeerLink } from './peer-link.ts';
 import type { StandingAnswer } from './peer-marks.ts';
+import { peerAddresses } from './peer-question.ts';
 import { PeerSealer } from './peer-sealer.ts';
 import { PeerService } from './peer-service.ts';
 import type { AcknowledgementView, PeerView, UnheardView } from './peer-view.ts';
@@ -213,22 +213,14 @@ export class Peers {
   }
 
   async #addressesOf(text: string): Promise<{ url: string; address: string }[]> {
-    const url = new URL(text);
-    const name = url.hostname.replace(/^\[|\]$/g, '');
     const late = () => {
-      throw new Error(`${name} did not resolve in time`);
+      throw new Error(`${new URL(text).hostname} did not resolve in time`);
     };
     try {
       // The other names must not wait.
-      const found = isIP(name)
-        ? [{ address: name }]
-        : await withTimeout(RESOLVE_TIMEOUT_MS, this.#options.resolver.addresses(name), late);
+      const found = await withTimeout(RESOLVE_TIMEOUT_MS, peerAddresses(text, this.#options.resolver), late);
       this.#unresolved.delete(text);
-      return found.map(({ address }) => {
-        const one = new URL(text);
-        one.hostname = address.includes(':') ? `[${address}]` : address;
-        return { url: text, address: one.origin };
-      });
+      return found.map((address) => ({ url: text, address }));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const known = this.#unresolved.get(text);

@@ -269,7 +269,7 @@ async function fakePeer(t: Test, { port }: EdgeInProcess) {
       known: versions(),
       ...(stand ? { link: 'link-of-the-fake-peer' } : {}),
     };
-    heard = await sealer.openAnswer((await client.ask(await sealer.seal(question), progress)) ?? '');
+    heard = await sealer.openAnswer(String(await client.ask(await sealer.seal(question), progress)));
     return heard;
   };
   /** Resolves when a question stands. */

@@ -16,6 +16,7 @@ import { checkAuthority, checkCanaryLogin } from './authority-check.ts';
 import { certificateFindings } from './certificate-findings.ts';
 import { changesSince } from './changes-since.ts';
 import { checkIssuers } from './issuer-check.ts';
+import { checkPeers } from './peer-check.ts';
 import { type CheckFinding, checkUpstream, modeFindings } from './reachability.ts';
 import { checkReplication } from './replication-check.ts';
 import { checkTokenIssuer } from './token-issuer-check.ts';
@@ -98,7 +99,8 @@ async function stateFindings(path: string, offline: boolean, bundles: readonly s
   const network = { resolver: new Resolver(), now: Date.now() };
   const tokens = await Promise.all(bundles.map((given) => checkTokenIssuer(loaded, given, network)));
   const upstreams = await upstreamFindings(loaded);
-  return [...findings, ...upstreams, ...tokens.flat(), ...issuers, ...(await checkReplication(loaded))];
+  const peers = await checkPeers(loaded, new Resolver());
+  return [...findings, ...peers, ...upstreams, ...tokens.flat(), ...issuers, ...(await checkReplication(loaded))];
 }
 
 function configurationFindings({ path, config, warnings }: Loaded): CheckFinding[] {

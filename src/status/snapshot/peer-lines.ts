@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_MS } from '../../clock/clock.ts';
 import type { AcknowledgementView, PeerView, UnheardView } from '../../peer/peer-view.ts';
 import { names } from './replication-lines.ts';
 import type { VipSnapshot } from './vip-snapshot.ts';
@@ -6,8 +7,6 @@ import type { VipSnapshot } from './vip-snapshot.ts';
 const BEHIND_MS = 5000;
 /** Edges notice the begin and the end of an outage at different moments. */
 const DIFFERENCE_MS = 5000;
-/** From here on, tokens of one edge end too soon or too late at the other one. */
-const CLOCK_MS = 30_000;
 
 export interface PeerNewsInput {
   peers: readonly PeerView[];
@@ -49,7 +48,7 @@ function outOfStepLines({ url, address, state, since, reason }: PeerView, clock:
 }
 
 function clockLines({ url, address, clockAheadMs }: PeerView): string[] {
-  if (clockAheadMs === null || Math.abs(clockAheadMs) < CLOCK_MS) return [];
+  if (clockAheadMs === null || Math.abs(clockAheadMs) < CLOCK_TOLERANCE_MS) return [];
   const seconds = Math.round(Math.abs(clockAheadMs) / 1000);
   const side = clockAheadMs > 0 ? 'ahead of' : 'behind';
   return [
