@@ -155,7 +155,8 @@ const VALUES: Record<string, ValuesNode> = {
 /** The schema of the chart's values, with that of the configuration in it. */
 export function valuesSchema(): ValuesNode & { $schema: string } {
   return {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    // Every Helm 3 knows this draft, and nothing here needs a newer one.
+    $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Values of the chart breakwater',
     ...map({ ...VALUES, config: { ...configurationSchema(), description: VALUES.config?.description ?? '' } }),
   };

@@ -92,6 +92,9 @@ t.test('a configuration as a text stays as it is', OPTIONS, async (t) => {
 });
 
 t.test('wrong values: what was expected, and what to do', OPTIONS, async (t) => {
+  const bySchema = await template(t, 'site', REFUSED_BY_SCHEMA);
+  t.equal(bySchema.status, 1);
+  for (const message of SCHEMA_SAYS) t.match(bySchema.output, message);
   for (const [values, ...messages] of WRONG) {
     const { status, output } = await template(t, 'site', values);
     t.equal(status, 1, JSON.stringify(values));
@@ -108,6 +111,7 @@ t.test('wrong values: what was expected, and what to do', OPTIONS, async (t) => 
     ['a: [', /configText is no YAML map .*check --offline/],
     ['- a', /configText is no YAML map/],
     ['listen: 3', /config.listen is no map/],
+    ['peers: here', /config.peers is no list/],
     ['hostname: a', /config.listen.admin: 127.0.0.1:9443 is reached from inside of the pod only.* Set 0.0.0.0:9443/],
   ] as const)
     t.match((await template(t, undefined, { configText })).output, message);
@@ -122,21 +126,40 @@ t.test('wrong values: what was expected, and what to do', OPTIONS, async (t) => 
   );
 });
 
+/** Helm names every value that the schema refuses in one run. */
+const REFUSED_BY_SCHEMA = {
+  replica: 2,
+  replicas: 0,
+  mode: 'statefulset',
+  service: { type: 'External' },
+  image: { digest: 'sha256:1' },
+  files: {
+    '../x': { secret: 'a', key: 'b' },
+    '..data/x': { secret: 'a', key: 'b' },
+    y: { secret: 'a' },
+    z: { secret: 'a', configMap: 'b', key: 'c' },
+  },
+  config: { hostnam: 'a', drain: { timeout: '5 minutes' } },
+  serviceMonitor: { interval: 'often' },
+};
+
+const SCHEMA_SAYS = [
+  /additional properties 'replica' not allowed/,
+  /'\/replicas': minimum: got 0, want 1/,
+  /'\/mode': value must be one of 'deployment', 'daemonset'/,
+  /'\/service\/type': value must be one of/,
+  /'\/image\/digest': 'sha256:1' does not match pattern/,
+  /'\.\.\/x' does not match pattern/,
+  /'\.\.data\/x' does not match pattern/,
+  /missing property 'key'/,
+  /'\/files\/z': 'oneOf' failed/,
+  /'\/config': additional properties 'hostnam' not allowed/,
+  /'\/config\/drain\/timeout': '5 minutes' does not match pattern/,
+  /'\/serviceMonitor\/interval': 'often' does not match/,
+];
+
+/** The templates say these. */
 const WRONG: [object, ...RegExp[]][] = [
-  // The schema says these.
-  [{ replica: 2 }, /additional properties 'replica' not allowed/],
-  [{ replicas: 0 }, /'\/replicas': minimum: got 0, want 1/],
-  [{ mode: 'statefulset' }, /'\/mode': value must be one of 'deployment', 'daemonset'/],
-  [{ service: { type: 'External' } }, /'\/service\/type': value must be one of/],
-  [{ image: { digest: 'sha256:1' } }, /'\/image\/digest': 'sha256:1' does not match pattern/],
-  [{ files: { '../x': { secret: 'a', key: 'b' } } }, /'\.\.\/x' does not match pattern/],
-  [{ files: { '..data/x': { secret: 'a', key: 'b' } } }, /does not match pattern/],
-  [{ files: { x: { secret: 'a' } } }, /'\/files\/x': missing property 'key'/],
-  [{ files: { x: { secret: 'a', configMap: 'b', key: 'c' } } }, /'\/files\/x': 'oneOf' failed/],
-  [{ config: { hostnam: 'a' } }, /'\/config': additional properties 'hostnam' not allowed/],
-  [{ config: { drain: { timeout: '5 minutes' } } }, /'\/config\/drain\/timeout': '5 minutes' does not match pattern/],
-  [{ serviceMonitor: { interval: 'often' } }, /'\/serviceMonitor\/interval': 'often' does not match/],
-  // The templates say these.
   [{ configText: 'a: 1' }, /config and configText are both set.* Remove one/],
   [
     { config: { listen: { https: '0.0.0.0:443' } } },

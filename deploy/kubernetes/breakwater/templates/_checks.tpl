@@ -16,6 +16,11 @@
 {{- fail (printf "config.%s is no map. Run `breakwater check --offline --config FILE`, which says what it may be." $key) }}
 {{- end }}
 {{- end }}
+{{- range $key := list "peers" "aliases" }}
+{{- if not (kindIs "slice" (get $config $key | default list)) }}
+{{- fail (printf "config.%s is no list. Run `breakwater check --offline --config FILE`, which says what it may be." $key) }}
+{{- end }}
+{{- end }}
 {{- include "breakwater.checkListen" (dict "config" $config "mode" .Values.mode) }}
 {{- include "breakwater.checkFiles" (dict "config" $config "files" .Values.files) }}
 {{- include "breakwater.checkPeers" (dict "config" $config "name" $name "values" .Values) }}
