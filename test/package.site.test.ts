@@ -18,6 +18,7 @@ function copyCheckout(t: Test): string {
     'src',
     'config',
     'deploy',
+    'docker-compose.yml',
     'docs',
     'nginx-compat',
     'bench/RESULTS.md',
