@@ -294,7 +294,10 @@ export class App {
     const explainer = new ImageExplainer();
     const parts: AdminParts = {
       phase: () => this.#phase,
-      vipObstacle: () => vipObstacle(this.#phase, this.#stopped !== undefined, this.#vip),
+      vipObstacle: () => {
+        this.#vip.asked();
+        return vipObstacle(this.#phase, this.#stopped !== undefined, this.#vip);
+      },
       snapshot: () => this.status(),
       metrics: this.#metrics,
       explain: (image) => explain(this.#runtime.context, image),

@@ -3,6 +3,7 @@ import { coversSight, gapsOf, type SightGap, type UpstreamSight } from '../failo
 import {
   INITIAL_VIP,
   mayPromise,
+  NEVER,
   nextVip,
   type PeerSight,
   type VipRules,
@@ -13,6 +14,8 @@ import { type SightMessage, tellSight } from './sight-message.ts';
 
 /** Milliseconds between two looks. */
 const LOOK_MS = 500;
+/** Milliseconds after a question of `/vipz` in which something on this node moves the VIP. keepalived asks once a second. */
+const ASKED_MS = 15_000;
 
 export interface VipWatchOptions {
   /** What this edge sees. */
@@ -47,6 +50,7 @@ export class VipWatch {
   readonly #options: VipWatchOptions;
   readonly #now: () => number;
   #state = INITIAL_VIP;
+  #askedAt = NEVER;
   #timer: NodeJS.Timeout | undefined;
   /** Since when an edge has seen less, by its address and the edge that does. */
   #since = new Map<string, number>();
@@ -67,6 +71,11 @@ export class VipWatch {
     clearInterval(this.#timer);
   }
 
+  /** Notes that `/vipz` was asked. Where nobody asks, such as where keepalived is dead, a node cannot take the VIP, and promises nothing. */
+  asked(): void {
+    this.#askedAt = this.#now();
+  }
+
   /** The edge that this one defers to now. Undefined: this node may hold the VIP. */
   look(): VipState['defers'] {
     const { own, peers, rules, onChange } = this.#options;
@@ -83,7 +92,8 @@ export class VipWatch {
     const { own, away, vip, release } = this.#options;
     const defers = this.look() !== undefined;
     const isAway = away();
-    const holds = !isAway && mayPromise(this.#state);
+    const isAsked = this.#now() - this.#askedAt < ASKED_MS;
+    const holds = !isAway && isAsked && mayPromise(this.#state);
     if (holds) this.#state = { ...this.#state, promisedAt: this.#now() };
     const { wall } = readClocks();
     const told = { upstreams: own(), holds, defers, away: isAway, vip: vip() };

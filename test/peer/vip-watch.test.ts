@@ -15,6 +15,8 @@ class Node {
   };
   away = false;
   vip: boolean | undefined;
+  /** Whether keepalived runs, and asks for `/vipz`. */
+  keepalived = true;
   changes: string[] = [];
   /** What it has heard of the other edge. */
   readonly heard: HeardSight;
@@ -50,6 +52,7 @@ function pair() {
   const run = (seconds: number) => {
     for (let second = 0; second < seconds; second += 1) {
       now += 1000;
+      for (const node of [a, b]) if (node.keepalived) node.watch.asked();
       for (const [asks, answers] of [
         [a, b],
         [b, a],
@@ -115,4 +118,23 @@ t.test('an edge that starts or stops promises nothing, and is deferred to by nob
   b.away = true;
   run(1);
   t.same(a.changes, ['a defers to b', 'a holds'], 'and at once');
+});
+
+t.test('a node whose keepalived is dead is deferred to by nobody', async (t) => {
+  const { a, b, run } = pair();
+  run(3);
+  b.keepalived = false;
+  run(16);
+  t.match(b.watch.tell(), { holds: false });
+  a.see('no');
+  run(60);
+  t.same(a.changes, [], 'else no node would have the VIP');
+  b.keepalived = true;
+  run(10);
+  t.same(a.changes, ['a defers to b']);
+  b.keepalived = false;
+  run(16);
+  t.same(a.changes, ['a defers to b', 'a holds'], 'and it is told when it dies later');
+  run(60);
+  t.same(a.changes, ['a defers to b', 'a holds'], 'once');
 });
