@@ -7,7 +7,8 @@ import { commandLine } from '../helpers/command-line.ts';
 import { timeLimit } from '../helpers/time-limit.ts';
 import { type Counts, NO_COUNTS, readCounts } from './counts.ts';
 
-export type Lane = 'cpu' | 'real';
+/** `timed`: what promises times needs the machine to itself, and runs last. */
+export type Lane = 'cpu' | 'real' | 'timed';
 
 /** One process. */
 export interface Job {

@@ -10,7 +10,7 @@ t.test(
     const begun: string[] = [];
     const ends = new Map<string, () => void>();
     const jobs = [job('c1', 'cpu'), job('r1', 'real'), job('c2', 'cpu'), job('c3', 'cpu')];
-    const done = runInLanes(jobs, { cpu: 1, real: 1 }, async (job) => {
+    const done = runInLanes(jobs, { cpu: 1, real: 1, timed: 1 }, async (job) => {
       begun.push(job.name);
       await new Promise<void>((resolve) => ends.set(job.name, resolve));
       return { job, counts: { passed: 1, failed: 0, skipped: 0 }, output: '', seconds: 0 };
@@ -36,7 +36,7 @@ t.test('no more real programs run at a time than there are places for them', asy
   let running = 0;
   let most = 0;
   const jobs = ['r1', 'r2', 'r3'].map((name) => job(name, 'real'));
-  await runInLanes(jobs, { cpu: 2, real: 1 }, async (job) => {
+  await runInLanes(jobs, { cpu: 2, real: 1, timed: 1 }, async (job) => {
     running += 1;
     most = Math.max(most, running);
     await new Promise(setImmediate);
@@ -44,4 +44,19 @@ t.test('no more real programs run at a time than there are places for them', asy
     return { job, counts: { passed: 1, failed: 0, skipped: 0 }, output: '', seconds: 0 };
   });
   t.equal(most, 1);
+});
+
+t.test('what promises times begins when all else has ended', async (t) => {
+  let running = 0;
+  const beside: number[] = [];
+  const jobs = [job('t1', 'timed'), job('t2', 'timed'), job('c1', 'cpu'), job('r1', 'real')];
+  const results = await runInLanes(jobs, { cpu: 2, real: 2, timed: 1 }, async (job) => {
+    if (job.lane === 'timed') beside.push(running);
+    running += 1;
+    await new Promise(setImmediate);
+    running -= 1;
+    return { job, counts: { passed: 1, failed: 0, skipped: 0 }, output: '', seconds: 0 };
+  });
+  t.strictSame(beside, [0, 0]);
+  t.equal(results.length, 4);
 });

@@ -28,7 +28,7 @@ async function runTests(suite: Suite, files: readonly string[]): Promise<boolean
   const results = await runInLanes(
     files.length > 0 ? files.map(jobOf) : jobsOf(suite),
     // What waits for real programs takes a part of a core.
-    { cpu: availableParallelism(), real: availableParallelism() },
+    { cpu: availableParallelism(), real: availableParallelism(), timed: 1 },
     (job) =>
       runAndTell(job, { ...environment(suite), ...(job.tap && files.length === 0 ? collection(suite, job.name) : {}) }),
   );

@@ -21,6 +21,9 @@ const BOTH = /^test\/(e2e\/pull|scenarios\/frozen)\.test\.ts$/;
 const REAL =
   /^test\/(access|cli\/lab|deploy\/(keepalived|kubernetes)|e2e|nodes|outages|packaging|quickstart|scenarios)\//;
 
+/** Tests of what must have happened within a second or two, with many processes. */
+const TIMED = /^test\/deploy\/keepalived\/.*\.site\.test\.ts$/;
+
 /** The longest ones start first, so that no core is idle at the end. */
 const FIRST = ['proxy/pull', 'app', 'proxy/push', 'proxy/request', 'replication', 'cli/serve', 'cli/sync'].map(
   (name) => `test/${name}`,
@@ -46,7 +49,12 @@ export function jobsOf(suite: Suite): Job[] {
 
 /** A process for a file alone. */
 export function jobOf(file: string): Job {
-  return { name: file, command: [process.execPath, file], lane: REAL.test(file) ? 'real' : 'cpu', tap: true };
+  return { name: file, command: [process.execPath, file], lane: laneOf(file), tap: true };
+}
+
+function laneOf(file: string): Job['lane'] {
+  if (TIMED.test(file)) return 'timed';
+  return REAL.test(file) ? 'real' : 'cpu';
 }
 
 /** A process for the files of a folder: to start Node and to load its modules costs more than most tests. */
