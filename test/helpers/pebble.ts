@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePorts } from '../../bench/proxies/ports.ts';
 import { makeCertificate } from '../../src/lab/certificate.ts';
 import { Program } from './program.ts';
 import { type Owner, temporaryFolder } from './temporary-folder.ts';
@@ -57,18 +57,4 @@ export async function startPebble(owner: Owner, httpPort: number): Promise<Pebbl
     ca,
     dnsManagement: `http://127.0.0.1:${dnsManagement}`,
   };
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -9,7 +9,10 @@ import type { PairSchedule } from './pair-schedule.ts';
 
 const STARTS = 'http.server.request.start';
 
-/** Every request that any server of this process gets while the schedule is played: when, at which server, and what. */
+/**
+ * Every request that any server of this process gets while the schedule is played: when, at which server, and what. Those of the same
+ * millisecond are sorted, because the kernel decides which of several connections is read first.
+ */
 async function requestsOf(schedule: PairSchedule): Promise<string[]> {
   const requests: string[] = [];
   const ports = new Map<number | undefined, number>();
@@ -26,7 +29,7 @@ async function requestsOf(schedule: PairSchedule): Promise<string[]> {
   await pair.run(cleanup, [schedule]);
   unsubscribe(STARTS, note);
   await cleanup.run();
-  return requests;
+  return requests.sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10) || (one < other ? -1 : 1));
 }
 
 t.test('a schedule is played in the same way each time', { timeout: timeLimit(60_000) }, async (t) => {
