@@ -113,6 +113,21 @@ t.test('without a canary: three denials in 60 s, with all components well', asyn
   t.strictSame(world.remembered, ALL, 'neither over a sick component, nor over a good answer');
 });
 
+t.test('denials from before the registry was sick do not count after it, whatever the canary says', async (t) => {
+  const world = new World();
+  await world.login(OWN);
+  t.match(await world.login({ tookMs: undefined }), { outcome: 'undecided' });
+  world.now += 30_000;
+  Object.assign(world, { canary: { state: 'silent' }, unhealthy: ['database'] });
+  t.match(await world.login({ tookMs: undefined }), { outcome: 'outage' });
+  Object.assign(world, { canary: { state: 'none' }, unhealthy: [] });
+  for (const wait of [15_000, 16_000]) {
+    world.now += wait;
+    t.match(await world.login({ tookMs: undefined }), { outcome: 'undecided' });
+  }
+  t.strictSame(world.remembered, ALL);
+});
+
 t.test('a canary that cannot be the judge of a lock does not keep a lasting refusal from being believed', async (t) => {
   const world = new World();
   world.canary = { state: 'well', tookMs: 10 };

@@ -159,7 +159,9 @@ class Hand {
   async #blob(mediaType: string, bytes: Buffer): Promise<Descriptor> {
     const descriptor = { mediaType, digest: sha256(bytes), size: bytes.length };
     const path = `${this.#url}/v2/${this.#repository}/blobs/`;
-    if ((await ask(path + descriptor.digest, { method: 'HEAD' }, [200, 404])).status === 200) return descriptor;
+    // docker-registry answers 500 while another push writes the link of the same blob, which is empty for a moment. Uploading it again is right.
+    const head = await ask(path + descriptor.digest, { method: 'HEAD' }, [200, 404, 500]);
+    if (head.status === 200) return descriptor;
     const begun = await ask(`${path}uploads/`, { method: 'POST' }, [202]);
     const to = new URL(begun.headers.get('location') ?? '', this.#url);
     to.searchParams.set('digest', descriptor.digest);

@@ -44,7 +44,8 @@ export class DenialJudge {
     const streak = key === undefined ? NO_STREAK : nextStreak(this.#streaks.get(key), this.#now());
     const verdict = judgeDenial(tookMs, health, streak);
     const { canary } = health;
-    if (key !== undefined && canary.state !== 'silent') {
+    // A canary that cannot be asked says nothing of what was counted. A registry that is known to be sick does.
+    if (key !== undefined && (canary.state !== 'silent' || verdict === 'sick')) {
       if (verdict === 'unproven' && health.unhealthy.length === 0) this.#streaks.set(key, streak);
       else this.#streaks.delete(key);
     }
